@@ -1,0 +1,1 @@
+//! Webhooks and media routes for any phone carrier, on axum

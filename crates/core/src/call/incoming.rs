@@ -1,0 +1,153 @@
+//! A call that comes in, as a verified webhook tells it.
+
+use super::{CallStatus, Direction, Parameters, Party};
+use crate::{AccountLabel, CallId, ProviderName, Verified};
+use bytes::Bytes;
+
+/// What the carrier said about a call that wants an answer. Direction, id and parties are set here and never change.
+///
+/// ```
+/// use telephony_core::{Answer, IncomingCall};
+///
+/// fn choose(call: &IncomingCall) -> Answer {
+///     match call.parameters().get("SipHeader_X-Department") {
+///         Some("sales") => Answer::stream(),
+///         _ => Answer::say("We are closed.").then_hang_up(),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct IncomingCall {
+    provider: ProviderName,
+    account: AccountLabel,
+    id: Option<CallId>,
+    direction: Direction,
+    from: Party,
+    to: Party,
+    status: Option<CallStatus>,
+    forwarded_from: Option<Party>,
+    region_url: Option<String>,
+    parameters: Parameters,
+    raw: Bytes,
+}
+
+impl IncomingCall {
+    /// A call of the carrier and account that `request` was verified for. For carrier crates.
+    #[must_use]
+    pub fn new(request: &Verified, direction: Direction, from: Party, to: Party) -> Self {
+        Self {
+            provider: request.provider().clone(),
+            account: request.account().clone(),
+            id: None,
+            direction,
+            from,
+            to,
+            status: None,
+            forwarded_from: None,
+            region_url: None,
+            parameters: Parameters::default(),
+            raw: request.request().body.clone(),
+        }
+    }
+
+    /// Sets the carrier's id of the call.
+    #[must_use]
+    pub fn with_id(mut self, id: CallId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Sets the status that the carrier reports with the request.
+    #[must_use]
+    pub fn with_status(mut self, status: Option<CallStatus>) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Sets who forwarded the call to us.
+    #[must_use]
+    pub fn with_forwarded_from(mut self, party: Option<Party>) -> Self {
+        self.forwarded_from = party;
+        self
+    }
+
+    /// Sets the REST host that this one call is controlled through.
+    #[must_use]
+    pub fn with_region_url(mut self, url: Option<String>) -> Self {
+        self.region_url = url;
+        self
+    }
+
+    /// Sets all that the webhook said.
+    #[must_use]
+    pub fn with_parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// The carrier.
+    #[must_use]
+    pub fn provider(&self) -> &ProviderName {
+        &self.provider
+    }
+
+    /// The account that the call came in on.
+    #[must_use]
+    pub fn account(&self) -> &AccountLabel {
+        &self.account
+    }
+
+    /// The carrier's id of the call. A carrier may tell it only when the media starts.
+    #[must_use]
+    pub fn id(&self) -> Option<&CallId> {
+        self.id.as_ref()
+    }
+
+    /// Who started it: outbound where the carrier asks what to do with a call that we placed.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn from(&self) -> &Party {
+        &self.from
+    }
+
+    /// Who is called.
+    #[must_use]
+    pub fn to(&self) -> &Party {
+        &self.to
+    }
+
+    /// The status that came with the request, if it is one of ours.
+    #[must_use]
+    pub fn status(&self) -> Option<CallStatus> {
+        self.status
+    }
+
+    /// Who forwarded the call to us, where the carrier tells.
+    #[must_use]
+    pub fn forwarded_from(&self) -> Option<&Party> {
+        self.forwarded_from.as_ref()
+    }
+
+    /// The REST host that this one call is controlled through, where the carrier names one.
+    #[must_use]
+    pub fn region_url(&self) -> Option<&str> {
+        self.region_url.as_deref()
+    }
+
+    /// All that the webhook said: query, form, SIP headers, custom data. Nested JSON values are there as JSON text.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The body as it came.
+    #[must_use]
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+}

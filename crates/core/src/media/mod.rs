@@ -1,0 +1,36 @@
+//! Live audio: the codec that a carrier writes, the socket that a transport fills, and the stream that an app talks to.
+//!
+//! A carrier gives a [`MediaCodec`], a transport a [`MediaSocket`]; [`drive`] makes a [`Streamer`] of the two. All rules
+//! (framing, pacing, marks, clears, the playback ledger) are in [`MediaSession`], which knows neither clock nor socket.
+//!
+//! ```
+//! use telephony_core::media::{MediaEvent, Streamer};
+//!
+//! /// Says back whatever the caller says.
+//! async fn echo(mut stream: Box<dyn Streamer>) {
+//!     while let Some(event) = stream.recv().await {
+//!         if let MediaEvent::Audio(frame) = event {
+//!             if stream.send(frame.payload).await.is_err() {
+//!                 break;
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
+
+mod codec;
+mod driver;
+mod ledger;
+mod playback;
+mod session;
+mod socket;
+mod streamer;
+mod ticket;
+
+pub use codec::{CodecEvent, Decoded, MediaCodec, MediaCommand, StreamStart};
+pub use driver::drive;
+pub use playback::{Heard, Playback, PlaybackCommand};
+pub use session::{MediaSession, SessionStats};
+pub use socket::{MediaSocket, SocketError, WireMessage};
+pub use streamer::{AudioFrame, MarkOutcome, MediaEvent, StreamReceiver, StreamSender, Streamer};
+pub use ticket::{EndSignal, EndTrigger, StreamContext, StreamOptions, StreamTicket};

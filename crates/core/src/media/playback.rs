@@ -1,0 +1,146 @@
+//! A handle beside the queue: clearing, marks, waiting until something was heard, hanging up.
+
+use crate::{Error, ErrorKind, Result};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How much of the current utterance the caller has heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Heard {
+    /// What was played since the utterance began.
+    pub played: Duration,
+    /// What was queued, here or at the carrier, and will not be played.
+    pub dropped: Duration,
+}
+
+impl Heard {
+    /// So much was played and so much dropped.
+    #[must_use]
+    pub fn new(played: Duration, dropped: Duration) -> Self {
+        Self { played, dropped }
+    }
+}
+
+/// What a [`Playback`] asks of the task that runs the stream. Dropping a reply means that the stream is over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PlaybackCommand {
+    /// Drop everything that has not been played.
+    Clear {
+        /// What was heard.
+        reply: oneshot::Sender<Heard>,
+    },
+    /// Tell by an event when everything sent so far has been played.
+    Mark {
+        /// Its name.
+        name: String,
+    },
+    /// Reply when everything sent so far has been played or cleared.
+    WaitUntilPlayed {
+        /// Whether it was played.
+        reply: oneshot::Sender<bool>,
+    },
+    /// What has been heard of the current utterance so far?
+    Position {
+        /// What has been heard; `dropped` is what is still queued.
+        reply: oneshot::Sender<Heard>,
+    },
+    /// End the stream once everything sent so far has been played.
+    HangUp,
+}
+
+/// A handle beside the queue of a stream. Cheap to clone; keeps nothing alive.
+#[derive(Debug, Clone)]
+pub struct Playback {
+    commands: mpsc::Sender<PlaybackCommand>,
+}
+
+impl Playback {
+    /// A handle that sends its commands there. For streamers of your own.
+    #[must_use]
+    pub fn new(commands: mpsc::Sender<PlaybackCommand>) -> Self {
+        Self { commands }
+    }
+
+    /// Stops at once: ends the current utterance and drops what is queued, here and at the carrier. A waiting
+    /// [`send`](super::Streamer::send) returns interrupted, and so does the next one of the same utterance.
+    /// A clear of nothing, or a second one, does nothing and returns zeros.
+    ///
+    /// # Errors
+    /// [`Closed`](ErrorKind::Closed) if the stream is over.
+    pub async fn clear(&self) -> Result<Heard> {
+        self.ask("clear playback", |reply| PlaybackCommand::Clear { reply })
+            .await
+    }
+
+    /// Asks for a [`Played`](super::MediaEvent::Played) event when everything sent so far has been played.
+    ///
+    /// # Errors
+    /// [`Closed`](ErrorKind::Closed) if the stream is over.
+    pub async fn mark(&self, name: impl Into<String>) -> Result<()> {
+        let command = PlaybackCommand::Mark { name: name.into() };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| closed("set mark"))
+    }
+
+    /// Waits until everything sent so far has been played, at most for `deadline`. Whether it has: not if it was cleared.
+    ///
+    /// # Errors
+    /// [`Timeout`](ErrorKind::Timeout); [`Closed`](ErrorKind::Closed) if the stream ended first.
+    pub async fn wait_until_played(&self, deadline: Duration) -> Result<bool> {
+        const OPERATION: &str = "wait until played";
+        let asked = self.ask(OPERATION, |reply| PlaybackCommand::WaitUntilPlayed {
+            reply,
+        });
+        match tokio::time::timeout(deadline, asked).await {
+            Ok(played) => played,
+            Err(_) => Err(Error::new(
+                ErrorKind::Timeout,
+                OPERATION,
+                "the deadline has passed",
+            )),
+        }
+    }
+
+    /// What has been heard of the current utterance so far; [`dropped`](Heard::dropped) is what is still to come.
+    ///
+    /// # Errors
+    /// [`Closed`](ErrorKind::Closed) if the stream is over.
+    pub async fn position(&self) -> Result<Heard> {
+        self.ask("read playback position", |reply| {
+            PlaybackCommand::Position { reply }
+        })
+        .await
+    }
+
+    /// Ends the stream once everything sent so far has been played, within the bound of the stream's options.
+    ///
+    /// # Errors
+    /// [`Closed`](ErrorKind::Closed) if the stream is over already.
+    pub async fn hang_up(&self) -> Result<()> {
+        self.commands
+            .send(PlaybackCommand::HangUp)
+            .await
+            .map_err(|_| closed("hang up"))
+    }
+
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        command: impl FnOnce(oneshot::Sender<T>) -> PlaybackCommand,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| closed(operation))?;
+        answer.await.map_err(|_| closed(operation))
+    }
+}
+
+fn closed(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Closed, operation, "the stream is over")
+}

@@ -1,0 +1,204 @@
+//! The right to run one stream, and what is known about it.
+
+use super::StreamStart;
+use crate::{
+    AccountLabel, CallId, CallKey, CallRecord, Direction, EndReason, Error, Party, ProviderName,
+    Result, StreamId,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use telephony_audio::AudioFormat;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the parameter in which carriers hand our call key back, so that a socket cannot be taken for another
+/// call's. Short and plain: one carrier allows 256 characters for all parameters.
+pub(crate) const KEY_PARAMETER: &str = "call_key";
+
+/// The right to run one stream of one call. Made from a claimed media token.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StreamTicket {
+    /// The call.
+    pub call: CallRecord,
+    /// How the stream is run.
+    pub options: StreamOptions,
+    /// Ends the stream from outside.
+    pub ended: EndSignal,
+}
+
+impl StreamTicket {
+    /// The name of the parameter in which a carrier that hands parameters back gets our call key.
+    pub const KEY_PARAMETER: &'static str = KEY_PARAMETER;
+
+    /// A ticket for a stream of `call` that `ended` ends.
+    #[must_use]
+    pub fn new(call: CallRecord, ended: EndSignal) -> Self {
+        Self {
+            call,
+            options: StreamOptions::default(),
+            ended,
+        }
+    }
+
+    /// Run in this way.
+    #[must_use]
+    pub fn with_options(mut self, options: StreamOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Whether `start` is of this very call.
+    pub(crate) fn check(&self, start: &StreamStart) -> Result<()> {
+        let refuse =
+            |detail: &str| Err(Error::unauthenticated(detail).with_provider(&self.call.provider));
+        if let (Some(expected), Some(told)) = (&self.call.call_id, &start.call_id)
+            && expected != told
+        {
+            return refuse("the media socket is of another call: its call id differs");
+        }
+        match start.parameters.get(KEY_PARAMETER) {
+            Some(key) if key != self.call.key.as_str() => {
+                refuse("the media socket is of another call: its call key differs")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How a stream is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamOptions {
+    /// How much audio is sent ahead of its time, so that jitter makes no gaps. An interruption leaves at most this in the
+    /// carrier's buffer. Default 200 ms; two messages where a carrier's messages are longer than half of it.
+    pub lead: Duration,
+    /// How much outbound audio is queued before `send` waits. Default 10 s.
+    pub send_queue: Duration,
+    /// How much inbound audio waits for a slow app before the oldest is lost. Default 5 s.
+    pub receive_queue: Duration,
+    /// How long the carrier has to start the stream. Default 10 s.
+    pub start_deadline: Duration,
+    /// After how long without any message the stream ends. Default 60 s.
+    pub idle_timeout: Duration,
+    /// How long a stream may last. Default 4 h.
+    pub max_duration: Duration,
+    /// How long a write may take. Default 5 s.
+    pub write_deadline: Duration,
+    /// How long what was sent is still played after the app has ended the stream. Default 10 s.
+    pub goodbye: Duration,
+    /// After how long a mark that should have come back is given up. Default 3 s.
+    pub mark_deadline: Duration,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self {
+            lead: Duration::from_millis(200),
+            send_queue: Duration::from_secs(10),
+            receive_queue: Duration::from_secs(5),
+            start_deadline: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            max_duration: Duration::from_secs(4 * 3600),
+            write_deadline: Duration::from_secs(5),
+            goodbye: Duration::from_secs(10),
+            mark_deadline: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Ends a stream from outside, with a reason.
+#[derive(Debug)]
+pub struct EndTrigger(watch::Sender<Option<EndReason>>);
+
+impl EndTrigger {
+    /// Ends it. Only the first reason counts.
+    pub fn end(&self, reason: EndReason) {
+        self.0.send_if_modified(|ended| {
+            let first = ended.is_none();
+            if first {
+                *ended = Some(reason);
+            }
+            first
+        });
+    }
+}
+
+/// Tells a stream that it is to end. Without its [`EndTrigger`] it never does.
+#[derive(Debug, Clone)]
+pub struct EndSignal(watch::Receiver<Option<EndReason>>);
+
+impl EndSignal {
+    /// A trigger and its signal.
+    #[must_use]
+    pub fn new() -> (EndTrigger, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (EndTrigger(sender), Self(receiver))
+    }
+
+    /// Waits for the end.
+    pub async fn wait(&mut self) -> EndReason {
+        match self
+            .0
+            .wait_for(Option::is_some)
+            .await
+            .map(|reason| reason.clone())
+        {
+            Ok(Some(reason)) => reason,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+/// What is known about a running stream.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StreamContext {
+    /// The carrier.
+    pub provider: ProviderName,
+    /// The account.
+    pub account: AccountLabel,
+    /// Our id of the call.
+    pub call_key: CallKey,
+    /// The carrier's id of the call, where it is known by now.
+    pub call_id: Option<CallId>,
+    /// The carrier's id of the stream, where it has one.
+    pub stream_id: Option<StreamId>,
+    /// Who started the call.
+    pub direction: Direction,
+    /// Who calls.
+    pub from: Party,
+    /// Who is called.
+    pub to: Party,
+    /// The format of what [`recv`](super::Streamer::recv) gives.
+    pub inbound: AudioFormat,
+    /// The format of what [`send`](super::Streamer::send) takes.
+    pub outbound: AudioFormat,
+    /// Parameters that the carrier handed back, and the app's own data of the call.
+    pub parameters: BTreeMap<String, String>,
+    /// Cancelled when the stream is over: for tasks of the app that belong to it.
+    pub cancellation: CancellationToken,
+}
+
+impl StreamContext {
+    pub(crate) fn new(ticket: &StreamTicket, start: &StreamStart) -> Self {
+        let call = &ticket.call;
+        let mut parameters = call.data.clone();
+        parameters.extend(start.parameters.clone());
+        parameters.remove(KEY_PARAMETER);
+        Self {
+            provider: call.provider.clone(),
+            account: call.account.clone(),
+            call_key: call.key.clone(),
+            call_id: call.call_id.clone().or_else(|| start.call_id.clone()),
+            stream_id: start.stream_id.clone(),
+            direction: call.direction,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            inbound: start.inbound,
+            outbound: start.outbound,
+            parameters,
+            cancellation: CancellationToken::new(),
+        }
+    }
+}

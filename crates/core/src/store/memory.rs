@@ -1,0 +1,376 @@
+//! Calls remembered in this process.
+
+use super::{CallRecord, CallStore, NewCall, StatusUpdate};
+use crate::{
+    AccountLabel, CallId, CallKey, CallStatus, Clock, EndReason, Error, ErrorKind, MediaToken,
+    Result, SystemClock, Transition,
+};
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+
+/// How long a status history gets. No real call has more.
+const MAX_HISTORY: usize = 32;
+
+/// Bounds of a [`MemoryStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryStoreOptions {
+    /// How many calls at once, ended ones that are still remembered included. Default 100,000; one takes about 1 KiB.
+    pub max_calls: usize,
+    /// How long an ended call is remembered, for callbacks that come late. Default 10 minutes.
+    pub keep_ended: Duration,
+    /// After how long without any sign a call is taken for dead. Default 25 hours: longer than any carrier's call.
+    pub max_silence: Duration,
+}
+
+impl Default for MemoryStoreOptions {
+    fn default() -> Self {
+        Self {
+            max_calls: 100_000,
+            keep_ended: Duration::from_secs(600),
+            max_silence: Duration::from_secs(25 * 3600),
+        }
+    }
+}
+
+/// Calls remembered in this process: for one node.
+#[derive(Debug)]
+pub struct MemoryStore {
+    options: MemoryStoreOptions,
+    clock: Arc<dyn Clock>,
+    // Held for map operations only, never across an await.
+    calls: Mutex<Calls>,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    by_key: HashMap<CallKey, Entry>,
+    by_id: HashMap<(AccountLabel, CallId), CallKey>,
+    tokens: HashMap<MediaToken, Token>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: CallRecord,
+    ended: watch::Sender<Option<EndReason>>,
+    seen: SystemTime,
+}
+
+#[derive(Debug)]
+struct Token {
+    key: CallKey,
+    expires: SystemTime,
+    claimed: bool,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(MemoryStoreOptions::default(), Arc::new(SystemClock))
+    }
+}
+
+impl MemoryStore {
+    /// A store with these bounds.
+    #[must_use]
+    pub fn new(options: MemoryStoreOptions, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            options,
+            clock,
+            calls: Mutex::default(),
+        }
+    }
+
+    /// How many calls are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().by_key.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        // Every operation leaves the maps whole before it can panic, so a poisoned lock still guards good data.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_found(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        operation,
+        "there is no such call, or it is over for too long",
+    )
+}
+
+impl Calls {
+    fn entry(&mut self, key: &CallKey, operation: &'static str) -> Result<&mut Entry> {
+        self.by_key.get_mut(key).ok_or_else(|| not_found(operation))
+    }
+
+    fn remove(&mut self, key: &CallKey) -> Option<Entry> {
+        let entry = self.by_key.remove(key)?;
+        if let Some(id) = &entry.record.call_id {
+            self.by_id
+                .remove(&(entry.record.account.clone(), id.clone()));
+        }
+        self.tokens.retain(|_, token| token.key != *key);
+        Some(entry)
+    }
+
+    /// Takes out what is over; gives back the calls that had not ended.
+    fn sweep(&mut self, now: SystemTime, options: &MemoryStoreOptions) -> Vec<CallRecord> {
+        let age = |entry: &Entry| now.duration_since(entry.seen).unwrap_or_default();
+        let is_over = |entry: &Entry| {
+            let limit = if entry.record.ended.is_some() {
+                options.keep_ended
+            } else {
+                options.max_silence
+            };
+            age(entry) >= limit
+        };
+        let over: Vec<CallKey> = self
+            .by_key
+            .iter()
+            .filter(|(_, e)| is_over(e))
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.tokens
+            .retain(|_, token| token.claimed || token.expires > now);
+        let mut dead = Vec::new();
+        for mut entry in over.iter().filter_map(|key| self.remove(key)) {
+            if entry.end(EndReason::NeverStarted, now) {
+                dead.push(entry.record);
+            }
+        }
+        dead
+    }
+}
+
+impl Entry {
+    fn end(&mut self, reason: EndReason, now: SystemTime) -> bool {
+        if self.record.ended.is_some() {
+            return false;
+        }
+        self.record.ended = Some(reason.clone());
+        self.seen = now;
+        self.ended.send_replace(Some(reason));
+        true
+    }
+}
+
+#[async_trait]
+impl CallStore for MemoryStore {
+    async fn open(&self, call: NewCall) -> Result<CallRecord> {
+        let now = self.clock.now();
+        let mut calls = self.lock();
+        let by_id = call.call_id.clone().map(|id| (call.account.clone(), id));
+        if let Some(key) = by_id.as_ref().and_then(|id| calls.by_id.get(id)).cloned() {
+            return calls
+                .entry(&key, "open call")
+                .map(|entry| entry.record.clone());
+        }
+        if calls.by_key.len() >= self.options.max_calls {
+            calls.sweep(now, &self.options);
+        }
+        if calls.by_key.len() >= self.options.max_calls || calls.by_key.contains_key(&call.key) {
+            return Err(Error::new(
+                ErrorKind::Store,
+                "open call",
+                "the call store is full",
+            ));
+        }
+        let status = call.status.unwrap_or(match call.direction {
+            crate::Direction::Inbound => CallStatus::Ringing,
+            crate::Direction::Outbound => CallStatus::Queued,
+        });
+        let record = CallRecord {
+            key: call.key,
+            provider: call.provider,
+            account: call.account,
+            call_id: call.call_id,
+            direction: call.direction,
+            from: call.from,
+            to: call.to,
+            status,
+            history: vec![(now, status)],
+            data: call.data,
+            ended: None,
+        };
+        if let Some(id) = by_id {
+            calls.by_id.insert(id, record.key.clone());
+        }
+        let entry = Entry {
+            record: record.clone(),
+            ended: watch::Sender::new(None),
+            seen: now,
+        };
+        calls.by_key.insert(record.key.clone(), entry);
+        Ok(record)
+    }
+
+    async fn attach(&self, key: &CallKey, id: &CallId) -> Result<()> {
+        let mut calls = self.lock();
+        let record = &mut calls.entry(key, "attach call id")?.record;
+        match &record.call_id {
+            Some(known) if known == id => return Ok(()),
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::Store,
+                    "attach call id",
+                    "the call has another carrier id already",
+                ));
+            }
+            None => record.call_id = Some(id.clone()),
+        }
+        let account = record.account.clone();
+        calls.by_id.insert((account, id.clone()), key.clone());
+        Ok(())
+    }
+
+    async fn mint_token(
+        &self,
+        key: &CallKey,
+        token: &MediaToken,
+        lifetime: Duration,
+    ) -> Result<()> {
+        let expires = self.clock.now() + lifetime;
+        let mut calls = self.lock();
+        if calls.entry(key, "mint media token")?.record.ended.is_some() {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                "mint media token",
+                "the call has ended",
+            ));
+        }
+        calls.tokens.insert(
+            token.clone(),
+            Token {
+                key: key.clone(),
+                expires,
+                claimed: false,
+            },
+        );
+        Ok(())
+    }
+
+    async fn claim_token(&self, account: &AccountLabel, token: &MediaToken) -> Result<CallRecord> {
+        const OPERATION: &str = "claim media token";
+        let now = self.clock.now();
+        let mut calls = self.lock();
+        let unknown = || {
+            Error::new(
+                ErrorKind::NotFound,
+                OPERATION,
+                "there is no such media token, or its time is over",
+            )
+        };
+        let found = calls
+            .tokens
+            .get(token)
+            .filter(|token| token.claimed || token.expires > now)
+            .ok_or_else(unknown)?;
+        let (key, claimed) = (found.key.clone(), found.claimed);
+        let entry = calls.entry(&key, OPERATION)?;
+        if entry.record.account != *account {
+            return Err(unknown());
+        }
+        if entry.record.ended.is_some() {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                OPERATION,
+                "the call has ended",
+            ));
+        }
+        if claimed {
+            return Err(Error::new(
+                ErrorKind::AlreadyClaimed,
+                OPERATION,
+                "another socket has this stream",
+            ));
+        }
+        entry.seen = now;
+        let record = entry.record.clone();
+        if let Some(token) = calls.tokens.get_mut(token) {
+            token.claimed = true;
+        }
+        Ok(record)
+    }
+
+    async fn release_token(&self, token: &MediaToken) -> Result<()> {
+        if let Some(token) = self.lock().tokens.get_mut(token) {
+            token.claimed = false;
+        }
+        Ok(())
+    }
+
+    async fn update_status(&self, key: &CallKey, status: CallStatus) -> Result<StatusUpdate> {
+        let now = self.clock.now();
+        let mut calls = self.lock();
+        let entry = calls.entry(key, "update call status")?;
+        let transition = entry.record.status.advance(status);
+        if transition == Transition::Advanced {
+            entry.seen = now;
+            entry.record.status = status;
+            if entry.record.history.len() < MAX_HISTORY {
+                entry.record.history.push((now, status));
+            }
+            if status.is_terminal() {
+                entry.end(EndReason::CallEnded(status), now);
+            }
+        }
+        Ok(StatusUpdate {
+            transition,
+            status: entry.record.status,
+        })
+    }
+
+    async fn end(&self, key: &CallKey, reason: EndReason) -> Result<bool> {
+        let now = self.clock.now();
+        Ok(self.lock().entry(key, "end call")?.end(reason, now))
+    }
+
+    async fn wait_for_end(&self, key: &CallKey) -> Result<EndReason> {
+        let mut ended = self
+            .lock()
+            .entry(key, "wait for the call's end")?
+            .ended
+            .subscribe();
+        match ended
+            .wait_for(Option::is_some)
+            .await
+            .map(|reason| reason.clone())
+        {
+            Ok(Some(reason)) => Ok(reason),
+            // The entry was swept: it had ended, or nobody heard of it for too long.
+            _ => Ok(EndReason::NeverStarted),
+        }
+    }
+
+    async fn find(&self, key: &CallKey) -> Result<Option<CallRecord>> {
+        Ok(self
+            .lock()
+            .by_key
+            .get(key)
+            .map(|entry| entry.record.clone()))
+    }
+
+    async fn find_by_id(&self, account: &AccountLabel, id: &CallId) -> Result<Option<CallRecord>> {
+        let calls = self.lock();
+        let key = calls.by_id.get(&(account.clone(), id.clone()));
+        Ok(key
+            .and_then(|key| calls.by_key.get(key))
+            .map(|entry| entry.record.clone()))
+    }
+
+    async fn expire(&self) -> Result<Vec<CallRecord>> {
+        let now = self.clock.now();
+        Ok(self.lock().sweep(now, &self.options))
+    }
+}

@@ -1,0 +1,1 @@
+//! Exotel Voice for the telephony crates

@@ -1,0 +1,1 @@
+//! Phone calls in Rust: one API for every carrier

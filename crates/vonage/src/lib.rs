@@ -1,0 +1,1 @@
+//! Vonage Voice for the telephony crates

@@ -1,0 +1,1 @@
+//! WebSocket media sockets for the telephony crates, on tungstenite
