@@ -1,1 +1,77 @@
-//! Phone calls in Rust: one API for every carrier
+//! Phone calls in Rust: one API for every carrier.
+//!
+//! A voice app is written once; the carrier is a name in its configuration. Calls come in and are answered, media streams
+//! are live audio both ways, and nobody needs to see TwiML, NCCO, base64 or µ-law.
+//!
+//! ```no_run
+//! use telephony::media::{MediaEvent, Streamer};
+//! use telephony::{Answer, BoxError, CallHandler, CallServer, IncomingCall, Ports, PublicUrl};
+//!
+//! #[derive(Debug)]
+//! struct Echo;
+//!
+//! #[async_trait::async_trait]
+//! impl CallHandler for Echo {
+//!     async fn on_call(&self, _call: IncomingCall) -> Result<Answer, BoxError> {
+//!         Ok(Answer::stream())
+//!     }
+//!
+//!     async fn on_stream(&self, mut stream: Box<dyn Streamer>) {
+//!         while let Some(event) = stream.recv().await {
+//!             if let MediaEvent::Audio(frame) = event {
+//!                 let _ = stream.send(frame.payload).await;
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let server = CallServer::new(PublicUrl::new("https://voice.example.com")?, Echo);
+//!     for account in telephony::from_env(&Ports::default())? {
+//!         server.add_account(account);
+//!     }
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     server.serve(listener, std::future::pending()).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What is where
+//! | what you want | where |
+//! |---|---|
+//! | the carriers, by name | [`Provider`], [`registry`], [`from_env`], [`from_file`] |
+//! | what to do with a call | [`Answer`] |
+//! | live audio | [`media`] |
+//! | what carriers report | [`CallEvent`] |
+//! | a server | [`CallServer`], feature `axum` |
+//! | a carrier of your own | [`Telephony`], [`media::MediaCodec`], [`Registry`] |
+//!
+//! # Features
+//! All are on by default: `twilio`, `vonage`, `exotel` (one carrier each), `axum` (the server), `file` (accounts from a TOML
+//! or JSON file).
+
+mod open;
+mod provider;
+
+#[cfg(feature = "file")]
+pub use open::from_file;
+pub use open::{from_env, registry};
+pub use provider::Provider;
+
+pub use telephony_core::*;
+
+#[cfg(feature = "axum")]
+pub use telephony_axum::{BoxError, CallHandler, CallServer, EventContext, ServerOptions};
+#[cfg(feature = "exotel")]
+pub use telephony_exotel as exotel;
+#[cfg(feature = "twilio")]
+pub use telephony_twilio as twilio;
+#[cfg(feature = "vonage")]
+pub use telephony_vonage as vonage;
+#[cfg(feature = "axum")]
+pub use telephony_ws as ws;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;

@@ -1,0 +1,64 @@
+//! What an app implements.
+
+use async_trait::async_trait;
+use std::fmt::Debug;
+use telephony_core::media::Streamer;
+use telephony_core::{AccountLabel, Answer, CallEvent, CallRecord, IncomingCall, ProviderName};
+
+/// Any error of an app.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An app that answers calls.
+#[async_trait]
+pub trait CallHandler: Debug + Send + Sync + 'static {
+    /// A call comes in: what to do with it? Answer well within the carrier's deadline; see
+    /// [`ServerOptions::handler_deadline`](crate::ServerOptions::handler_deadline).
+    ///
+    /// # Errors
+    /// Any: the fallback answer goes out.
+    async fn on_call(&self, call: IncomingCall) -> Result<Answer, BoxError>;
+
+    /// The media stream of a call is up. When this returns, or lets go of the stream, our side hangs up.
+    async fn on_stream(&self, stream: Box<dyn Streamer>) {
+        drop(stream);
+    }
+
+    /// The carrier reports something about a call. Where it asks what to do next ([`DigitsGathered`], [`DialEnded`],
+    /// [`NextStep`] and the like), give an answer; elsewhere an answer is ignored.
+    ///
+    /// A status is told once: repeats and reports that come late are left out.
+    ///
+    /// [`DigitsGathered`]: telephony_core::CallEventKind::DigitsGathered
+    /// [`DialEnded`]: telephony_core::CallEventKind::DialEnded
+    /// [`NextStep`]: telephony_core::CallEventKind::NextStep
+    async fn on_event(&self, context: EventContext, event: CallEvent) -> Option<Answer> {
+        let _ = (context, event);
+        None
+    }
+}
+
+/// Whose event it is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EventContext {
+    /// The carrier.
+    pub provider: ProviderName,
+    /// The account.
+    pub account: AccountLabel,
+    /// The call, if it is known.
+    pub call: Option<CallRecord>,
+}
+
+impl EventContext {
+    pub(crate) fn new(
+        provider: ProviderName,
+        account: AccountLabel,
+        call: Option<CallRecord>,
+    ) -> Self {
+        Self {
+            provider,
+            account,
+            call,
+        }
+    }
+}

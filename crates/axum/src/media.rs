@@ -1,0 +1,183 @@
+//! A media socket's way: verify, claim, upgrade, hand to the app, end.
+
+use crate::server::{Inner, empty};
+use axum::body::Body;
+use axum::extract::Request;
+use http::{Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use std::time::Duration;
+use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
+use telephony_core::{
+    CallId, CallRecord, CallStatus, EndReason, ErrorKind, MediaToken, Result, Telephony, WebhookKind,
+    verify,
+};
+use telephony_ws::{WsSocket, upgrade_response};
+use tracing::Instrument as _;
+
+/// How long the carrier has to take our 101.
+const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn upgrade(
+    server: &Arc<Inner>,
+    carrier: Arc<dyn Telephony>,
+    token: &str,
+    mut request: Request,
+) -> Response<Body> {
+    if server.stopping.is_cancelled() {
+        return empty(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let upgraded = hyper::upgrade::on(&mut request);
+    let (parts, _) = request.into_parts();
+    let claimed = async {
+        let webhook = server.webhook(WebhookKind::MediaUpgrade, &parts, bytes::Bytes::new());
+        verify(&*carrier, webhook)?;
+        let response = upgrade_response(&parts.method, &parts.headers)?;
+        let token = MediaToken::parse(token)?;
+        let record = server.store.claim_token(carrier.account(), &token).await?;
+        Ok((response, token, record))
+    };
+    let (response, token, record) = match claimed.await {
+        Ok(claimed) => claimed,
+        Err(error) => return refuse(&error),
+    };
+    let stream = Stream {
+        server: Arc::clone(server),
+        carrier,
+        token,
+        record,
+    };
+    let run = async move {
+        match tokio::time::timeout(UPGRADE_DEADLINE, upgraded).await {
+            Ok(Ok(upgraded)) => {
+                let socket =
+                    WsSocket::server(TokioIo::new(upgraded), stream.server.options.socket).await;
+                stream.run(socket).await;
+            }
+            _ => stream.release("the upgrade was not completed").await,
+        }
+    };
+    server.streams.spawn(run);
+    response.map(|()| Body::empty())
+}
+
+fn refuse(error: &telephony_core::Error) -> Response<Body> {
+    tracing::warn!(%error, "media socket refused");
+    empty(match error.kind() {
+        ErrorKind::Unauthenticated => StatusCode::FORBIDDEN,
+        ErrorKind::Malformed => StatusCode::BAD_REQUEST,
+        ErrorKind::AlreadyClaimed => StatusCode::CONFLICT,
+        ErrorKind::Closed => StatusCode::GONE,
+        ErrorKind::Store => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::NOT_FOUND,
+    })
+}
+
+/// A claimed stream.
+struct Stream {
+    server: Arc<Inner>,
+    carrier: Arc<dyn Telephony>,
+    token: MediaToken,
+    record: CallRecord,
+}
+
+impl Stream {
+    async fn run(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
+        let span =
+            tracing::info_span!("stream", account = %self.record.account, call = %self.record.key);
+        self.serve(socket).instrument(span).await;
+    }
+
+    async fn serve(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
+        let (trigger, ended) = EndSignal::new();
+        let ticket =
+            StreamTicket::new(self.record.clone(), ended).with_options(self.server.options.stream);
+        let live = async {
+            match self.carrier.streamer(Box::new(socket), ticket).await {
+                Ok(stream) => self.hand_over(stream).await,
+                Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+                    tracing::warn!(%error, "media socket refused after its start");
+                }
+                Err(error) => self.release(&error.to_string()).await,
+            }
+        };
+        tokio::select! {
+            () = live => {}
+            // Never ends before `live` does: it only passes the end on.
+            () = self.watch(&trigger) => {}
+        }
+    }
+
+    /// Passes the call's end, wherever it was noticed, and our own shutdown on to the stream.
+    async fn watch(&self, trigger: &EndTrigger) {
+        tokio::select! {
+            reason = self.wait_for_end() => trigger.end(reason),
+            () = self.server.stopping.cancelled() => trigger.end(EndReason::Shutdown),
+        }
+        std::future::pending::<()>().await;
+    }
+
+    async fn wait_for_end(&self) -> EndReason {
+        loop {
+            match self.server.store.wait_for_end(&self.record.key).await {
+                Ok(reason) => return reason,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return EndReason::NeverStarted;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the call store does not tell of the call's end; asking again");
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+            }
+        }
+    }
+
+    async fn hand_over(&self, stream: Box<dyn Streamer>) {
+        let call_id = stream.context().call_id.clone();
+        if let Err(error) = self.note_start(call_id).await {
+            tracing::error!(%error, "the call store did not take the stream's start");
+        }
+        let over = stream.context().cancellation.clone();
+        let handler = Arc::clone(&self.server.handler);
+        // In a task of its own, so that a panic of the app is an end of this stream and no more.
+        let mut app =
+            tokio::spawn(async move { handler.on_stream(stream).await }.in_current_span());
+        let overdue = async {
+            over.cancelled().await;
+            tokio::time::sleep(self.server.options.handler_grace).await;
+        };
+        tokio::select! {
+            result = &mut app => if result.is_err() {
+                tracing::error!("the app panicked with a live stream");
+            },
+            () = overdue => {
+                tracing::error!("the app did not let go of a stream that is over; it is dropped");
+                app.abort();
+            }
+        }
+        // The app is done; what it said last may still be playing.
+        let options = &self.server.options.stream;
+        let bound = options.goodbye + options.write_deadline * 2;
+        let _ = tokio::time::timeout(bound, over.cancelled()).await;
+    }
+
+    /// A stream that has started proves that the call is up, and may be the first to tell its id.
+    async fn note_start(&self, call_id: Option<CallId>) -> Result<()> {
+        if let (None, Some(id)) = (&self.record.call_id, call_id) {
+            self.server.store.attach(&self.record.key, &id).await?;
+        }
+        self.server
+            .store
+            .update_status(&self.record.key, CallStatus::InProgress)
+            .await
+            .map(drop)
+    }
+
+    /// The handshake failed: the carrier may try again.
+    async fn release(&self, why: &str) {
+        tracing::warn!(why, "media socket did not start");
+        if let Err(error) = self.server.store.release_token(&self.token).await {
+            tracing::error!(%error, "the media token could not be released");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The server: accounts, options, routes, shutting down.
+
+use crate::handler::CallHandler;
+use crate::{media, service};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::routing::any;
+use axum::serve::ListenerExt as _;
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::collections::HashMap;
+use std::future::{Future, IntoFuture as _};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use telephony_core::media::StreamOptions;
+use telephony_core::{
+    AccountLabel, Answer, CallStore, MemoryStore, Ports, PublicUrl, Telephony, WebhookKind,
+    WebhookRequest,
+};
+use telephony_ws::WsOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long HTTP answers that are being written have when everything else is over.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// How calls are served.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// How long the app may take to answer. Default: six tenths of the carrier's own deadline, at most 5 s.
+    pub handler_deadline: Option<Duration>,
+    /// What goes out when the app is late, fails, or answers what the carrier cannot express. Default: hang up.
+    pub fallback: Answer,
+    /// The largest body of a webhook. Default 1 MiB; carriers send up to some 10 KiB.
+    pub max_body: usize,
+    /// How long the body of a webhook may take. Default 10 s.
+    pub body_deadline: Duration,
+    /// How long a media token is good for. Default 5 minutes: a carrier may play a message before it opens the socket.
+    pub token_lifetime: Duration,
+    /// How long live calls have to end by themselves when [`CallServer::serve`] shuts down. Default 2 s.
+    pub shutdown_grace: Duration,
+    /// How long the app has to let go of a stream that is over, before it is dropped. Default 30 s.
+    pub handler_grace: Duration,
+    /// How streams are run.
+    pub stream: StreamOptions,
+    /// Sizes of the media sockets.
+    pub socket: WsOptions,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            handler_deadline: None,
+            fallback: Answer::hang_up(),
+            max_body: 1 << 20,
+            body_deadline: Duration::from_secs(10),
+            token_lifetime: Duration::from_secs(300),
+            shutdown_grace: Duration::from_secs(2),
+            handler_grace: Duration::from_secs(30),
+            stream: StreamOptions::default(),
+            socket: WsOptions::default(),
+        }
+    }
+}
+
+/// Serves the calls of any number of accounts with one handler. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct CallServer {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) base: PublicUrl,
+    pub(crate) handler: Arc<dyn CallHandler>,
+    pub(crate) accounts: RwLock<HashMap<AccountLabel, Arc<dyn Telephony>>>,
+    pub(crate) store: Arc<dyn CallStore>,
+    pub(crate) ports: Ports,
+    pub(crate) options: ServerOptions,
+    /// No new calls from then on.
+    pub(crate) draining: CancellationToken,
+    /// Live streams end from then on.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) streams: TaskTracker,
+}
+
+impl CallServer {
+    /// A server that carriers reach under `base`, with calls kept in memory and default options.
+    pub fn new(base: PublicUrl, handler: impl CallHandler) -> Self {
+        Self::with(
+            base,
+            handler,
+            Arc::new(MemoryStore::default()),
+            Ports::default(),
+            ServerOptions::default(),
+        )
+    }
+
+    /// A server with its own store, ports and options.
+    pub fn with(
+        base: PublicUrl,
+        handler: impl CallHandler,
+        store: Arc<dyn CallStore>,
+        ports: Ports,
+        options: ServerOptions,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                base,
+                handler: Arc::new(handler),
+                accounts: RwLock::default(),
+                store,
+                ports,
+                options,
+                draining: CancellationToken::new(),
+                stopping: CancellationToken::new(),
+                streams: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Serves this account from now on, under its label; one that had the label before is replaced.
+    pub fn add_account(&self, carrier: Arc<dyn Telephony>) {
+        let mut accounts = self
+            .inner
+            .accounts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(carrier.account().clone(), carrier);
+    }
+
+    /// Stops serving this account; its live streams go on.
+    pub fn remove_account(&self, label: &AccountLabel) {
+        self.inner
+            .accounts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(label);
+    }
+
+    /// The accounts that are served.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Arc<dyn Telephony>> {
+        let accounts = self
+            .inner
+            .accounts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut accounts: Vec<_> = accounts.values().cloned().collect();
+        accounts.sort_by(|a, b| a.account().cmp(b.account()));
+        accounts
+    }
+
+    /// Where calls are remembered.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn CallStore> {
+        &self.inner.store
+    }
+
+    /// How many media streams are up.
+    #[must_use]
+    pub fn live_streams(&self) -> usize {
+        self.inner.streams.len()
+    }
+
+    /// The routes. Put them at the path of the public base URL: at the root, or nested under its prefix.
+    pub fn router(&self) -> Router {
+        let webhook = |kind| {
+            any(
+                move |State(server): State<Self>,
+                      Path(path): Path<Vec<String>>,
+                      request: Request| async move {
+                    server.webhook(kind, path, request).await
+                },
+            )
+        };
+        Router::new()
+            .route("/healthz", any(|| async { "ok\n" }))
+            .route("/readyz", any(Self::ready))
+            .route("/{account}/call", webhook(WebhookKind::IncomingCall))
+            .route("/{account}/answer", webhook(WebhookKind::NextStep))
+            .route("/{account}/answer/{key}", webhook(WebhookKind::NextStep))
+            .route("/{account}/status", webhook(WebhookKind::Status))
+            .route("/{account}/status/{key}", webhook(WebhookKind::Status))
+            .route("/{account}/events", webhook(WebhookKind::Event))
+            .route("/{account}/events/{key}", webhook(WebhookKind::Event))
+            .route("/{account}/media/{token}", any(Self::media))
+            .with_state(self.clone())
+    }
+
+    /// Serves the routes on `listener` until `signal` is done, then [shuts down](Self::shutdown).
+    ///
+    /// # Errors
+    /// If the listener fails.
+    pub async fn serve(&self, listener: TcpListener, signal: impl Future<Output = ()>) -> std::io::Result<()> {
+        let stop = CancellationToken::new();
+        // Media frames are small and must not wait for each other.
+        let listener = listener.tap_io(|io| drop(io.set_nodelay(true)));
+        let http = axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let mut http = tokio::spawn(http.into_future());
+        tokio::select! {
+            result = &mut http => return result.unwrap_or_else(|error| Err(std::io::Error::other(error))),
+            () = signal => {}
+        }
+        self.shutdown(self.inner.options.shutdown_grace).await;
+        stop.cancel();
+        if tokio::time::timeout(LAST_ANSWERS, &mut http).await.is_err() {
+            http.abort();
+        }
+        Ok(())
+    }
+
+    /// Takes no new calls, gives live ones `grace` to end by themselves, then ends them and waits until they are gone, at
+    /// most for the goodbye that the stream options allow. Whether all are gone.
+    pub async fn shutdown(&self, grace: Duration) -> bool {
+        let inner = &self.inner;
+        inner.draining.cancel();
+        inner.streams.close();
+        if tokio::time::timeout(grace, inner.streams.wait())
+            .await
+            .is_ok()
+        {
+            return true;
+        }
+        inner.stopping.cancel();
+        let goodbye = inner.options.stream.write_deadline + Duration::from_secs(1);
+        tokio::time::timeout(goodbye, inner.streams.wait())
+            .await
+            .is_ok()
+    }
+
+    async fn ready(State(server): State<Self>) -> (StatusCode, &'static str) {
+        if server.inner.draining.is_cancelled() {
+            (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
+        } else {
+            (StatusCode::OK, "ready\n")
+        }
+    }
+
+    async fn webhook(
+        self,
+        kind: WebhookKind,
+        path: Vec<String>,
+        request: Request,
+    ) -> Response<Body> {
+        let mut path = path.into_iter();
+        let (label, key) = (path.next().unwrap_or_default(), path.next());
+        let Some(carrier) = self.account(&label) else {
+            return empty(StatusCode::NOT_FOUND);
+        };
+        let request = match self.read(kind, request).await {
+            Ok(request) => request,
+            Err(status) => return empty(status),
+        };
+        service::serve(&self.inner, carrier, request, key)
+            .await
+            .map(Body::from)
+    }
+
+    async fn media(
+        State(server): State<Self>,
+        Path((label, token)): Path<(String, String)>,
+        request: Request,
+    ) -> Response<Body> {
+        let Some(carrier) = server.account(&label) else {
+            return empty(StatusCode::NOT_FOUND);
+        };
+        media::upgrade(&server.inner, carrier, &token, request).await
+    }
+
+    fn account(&self, label: &str) -> Option<Arc<dyn Telephony>> {
+        let label = AccountLabel::new(label).ok()?;
+        self.inner
+            .accounts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&label)
+            .cloned()
+    }
+
+    async fn read(
+        &self,
+        kind: WebhookKind,
+        request: Request,
+    ) -> Result<WebhookRequest, StatusCode> {
+        let options = &self.inner.options;
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, options.max_body).collect();
+        let body = match tokio::time::timeout(options.body_deadline, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST),
+            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+        };
+        Ok(self.inner.webhook(kind, &parts, body))
+    }
+}
+
+impl Inner {
+    pub(crate) fn webhook(
+        &self,
+        kind: WebhookKind,
+        parts: &http::request::Parts,
+        body: Bytes,
+    ) -> WebhookRequest {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        WebhookRequest {
+            method: parts.method.clone(),
+            public_url: format!("{}{path}", self.base),
+            headers: parts.headers.clone(),
+            body,
+            received_at: self.ports.clock.now(),
+            kind,
+        }
+    }
+}
+
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,110 @@
+//! From configuration to accounts in one step.
+
+use std::sync::Arc;
+use telephony_core::{Ports, Registry, Result, Telephony};
+
+/// The carriers that were compiled in; those that were not are remembered with the feature that brings them.
+///
+/// Carriers of your own join through the same call as ours:
+///
+/// ```
+/// let registry = telephony::registry()?;
+/// // acme_telephony::register(&mut registry)?;
+/// assert!(registry.get("acme").unwrap_err().to_string().contains("known are"));
+/// # telephony::Result::Ok(())
+/// ```
+///
+/// # Errors
+/// None with the carriers of this crate; the type is that of [`Registry::register`].
+pub fn registry() -> Result<Registry> {
+    let mut registry = Registry::new();
+    #[cfg(feature = "twilio")]
+    telephony_twilio::register(&mut registry)?;
+    #[cfg(not(feature = "twilio"))]
+    registry.declare_absent("twilio", "twilio");
+    #[cfg(feature = "vonage")]
+    telephony_vonage::register(&mut registry)?;
+    #[cfg(not(feature = "vonage"))]
+    for name in ["vonage", "nexmo"] {
+        registry.declare_absent(name, "vonage");
+    }
+    #[cfg(feature = "exotel")]
+    telephony_exotel::register(&mut registry)?;
+    #[cfg(not(feature = "exotel"))]
+    registry.declare_absent("exotel", "exotel");
+    Ok(registry)
+}
+
+/// Opens one account of each carrier whose variables are set in the environment: `TWILIO_ACCOUNT_SID` and so on. None of a
+/// carrier's variables set: it is off.
+///
+/// # Errors
+/// [`Configuration`](crate::ErrorKind::Configuration) that names the variables if some are set and some are missing.
+pub fn from_env(ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
+    registry()?.open_from_environment(|name| std::env::var(name).ok(), ports)
+}
+
+/// Opens all accounts of a file, TOML or, if its name ends in `.json`, JSON: one table for each account, named by its label.
+///
+/// ```toml
+/// [support]
+/// provider = "twilio"          # default: the label
+/// account_sid = "AC…"
+/// auth_token = ["new", "old"]  # a list while tokens rotate
+///
+/// [exotel]
+/// account_sid = "…"
+/// # …
+/// ```
+///
+/// # Errors
+/// [`Configuration`](crate::ErrorKind::Configuration) that names the file, and the line or the key; never a value.
+#[cfg(feature = "file")]
+pub fn from_file(path: impl AsRef<std::path::Path>, ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
+    let path = path.as_ref();
+    let fail = |what: String| telephony_core::Error::configuration(format!("{}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let accounts = if is_json { parse_json(&text) } else { parse_toml(&text) };
+    registry()?.open_all(accounts.map_err(fail)?, ports)
+}
+
+#[cfg(feature = "file")]
+type Tables = std::collections::BTreeMap<String, telephony_core::Settings>;
+
+// The parsers' own messages may quote the line, and with it a secret: only the place is told.
+
+#[cfg(feature = "file")]
+fn parse_toml(text: &str) -> std::result::Result<Tables, String> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+        format!("line {line} is not what it should be; each account is a [table] of settings")
+    })
+}
+
+#[cfg(feature = "file")]
+fn parse_json(text: &str) -> std::result::Result<Tables, String> {
+    serde_json::from_str(text).map_err(|error| {
+        format!("line {} is not what it should be; each account is an object of settings", error.line())
+    })
+}
+
+#[cfg(all(test, feature = "file"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_file_is_told_by_line_and_not_by_content() {
+        for (parsed, line) in [
+            (parse_toml("[a]\nauth_token = hunter2\n"), "line 2"),
+            (parse_toml("[a]\n\n[[b]]\nx = 'hunter2'"), "line"),
+            (parse_json("{\"a\":\n {\"auth_token\": hunter2}}"), "line 2"),
+            (parse_json("{\"a\": \"hunter2\"}"), "line 1"),
+        ] {
+            let error = parsed.unwrap_err();
+            assert!(error.contains(line), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert_eq!(parse_toml("[a]\nx = 1\n[b]\ny = ['p', 'q']").unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,396 @@
+//! One call: webhooks, documents in their order, status callbacks.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::LOCATION;
+use tokio::time::Instant;
+
+use crate::complaint::Finding;
+use crate::document::Document;
+use crate::engine::{Call, Ended, Method, ReplyCheck, Webhook, WebhookFailure, WebhookReply, clock, random, resolve};
+use crate::outcome::EndedBy;
+use crate::persona::twilio::TwilioAccount;
+use crate::persona::twilio::sign::signature;
+use crate::persona::twilio::twiml::{self, Element};
+use crate::persona::twilio::verbs;
+
+/// Form parameters, in the order in which they are sent.
+pub(crate) type Parameters = Vec<(String, String)>;
+
+/// One call through one account.
+pub(crate) struct Session<'a> {
+    pub(crate) account: &'a TwilioAccount,
+    pub(crate) call: &'a Call,
+    pub(crate) call_sid: String,
+    /// `CallStatus`
+    pub(crate) status: &'static str,
+    answered: Option<Instant>,
+    /// The app closed its media socket, and nothing was said or played since.
+    pub(crate) closed_by_app: bool,
+    sequence: u32,
+}
+
+/// Where the flow of a call goes on.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    /// With the next verb.
+    Verb,
+    /// With another document.
+    Document(Jump),
+    /// Nowhere: the call is hung up, or refused with this status.
+    HangUp(&'static str),
+}
+
+/// A document to fetch.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Jump {
+    pub(crate) purpose: &'static str,
+    pub(crate) url: String,
+    pub(crate) method: Method,
+    pub(crate) extra: Parameters,
+}
+
+/// A caller in a loop of redirects would never get out.
+const MOST_DOCUMENTS: usize = 100;
+/// The carrier follows this many redirects of one webhook (11215).
+const MOST_REDIRECTS: usize = 10;
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(account: &'a TwilioAccount, call: &'a Call) -> Self {
+        Self {
+            account,
+            call,
+            call_sid: format!("CA{}", random::hex::<16>()),
+            status: "ringing",
+            answered: None,
+            closed_by_app: false,
+            sequence: 0,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        self.call.identify(&self.call_sid);
+        self.enter("ringing", "ringing").await;
+        let first = Jump {
+            purpose: "answer",
+            url: self.call.answer_url(),
+            method: self.call.method().unwrap_or(Method::Post),
+            extra: vec![],
+        };
+        let (status, by) = match self.follow(first).await {
+            Ok(end) => end,
+            Err(Ended) if self.answered.is_some() => ("completed", EndedBy::Carrier),
+            Err(Ended) => ("canceled", EndedBy::Carrier),
+        };
+        // If somebody was faster, it was they who ended the call.
+        self.call.end(by);
+        self.enter(status, "completed").await;
+    }
+
+    /// Fetches and runs documents until there is none left: the final status, and who ended the call.
+    async fn follow(&mut self, first: Jump) -> Result<(&'static str, EndedBy), Ended> {
+        let mut jump = first;
+        for _ in 0..MOST_DOCUMENTS {
+            self.call.check()?;
+            let Some((root, url)) = self.fetch(&jump).await else {
+                // The caller hears that an application error has occurred.
+                return Ok(("completed", EndedBy::Carrier));
+            };
+            self.call.check()?;
+            match self.run_document(&root, &url).await? {
+                Next::Document(next) => jump = next,
+                Next::HangUp(status) => return Ok((status, self.ended_by())),
+                Next::Verb => return Ok(("completed", self.ended_by())),
+            }
+        }
+        self.call.complain(Finding::error(
+            "endless-documents",
+            format!("one call led through {MOST_DOCUMENTS} documents"),
+        ));
+        Ok(("completed", EndedBy::Carrier))
+    }
+
+    fn ended_by(&self) -> EndedBy {
+        if self.closed_by_app { EndedBy::App } else { EndedBy::Document }
+    }
+
+    async fn run_document(&mut self, root: &Element, url: &str) -> Result<Next, Ended> {
+        let first = root.children.iter().position(|verb| verb.name != "Pause");
+        for (index, verb) in root.children.iter().enumerate() {
+            self.call.check()?;
+            let next = if verb.name == "Pause" && first.is_none_or(|first| index < first) && self.answered.is_none() {
+                // A pause at the beginning lets the phone ring on.
+                self.call.pass(verbs::pause_length(verb)).await?;
+                Next::Verb
+            } else {
+                self.run_verb(verb, url).await?
+            };
+            if next != Next::Verb {
+                return Ok(next);
+            }
+        }
+        Ok(Next::Verb)
+    }
+
+    /// The app has taken the call.
+    pub(crate) async fn answer(&mut self) {
+        if self.answered.is_none() {
+            self.answered = Some(Instant::now());
+            self.enter("in-progress", "answered").await;
+            self.call.answered();
+        }
+    }
+
+    // Documents.
+
+    /// Fetches a document, over the fallback URL if need be. What goes wrong is complained of.
+    async fn fetch(&mut self, jump: &Jump) -> Option<(Element, String)> {
+        let (code, failed_url) = match self.fetch_once(jump).await {
+            Ok(document) => return Some(document),
+            Err(finding) => {
+                let code = finding.code.clone();
+                self.call.complain(finding);
+                (code, jump.url.clone())
+            }
+        };
+        let fallback = Jump {
+            purpose: "fallback",
+            url: self.call.fallback_url()?,
+            method: Method::Post,
+            extra: pairs([("ErrorCode", code.as_ref()), ("ErrorUrl", &failed_url)]),
+        };
+        match self.fetch_once(&fallback).await {
+            Ok(document) => Some(document),
+            Err(finding) => {
+                self.call.complain(finding);
+                None
+            }
+        }
+    }
+
+    async fn fetch_once(&mut self, jump: &Jump) -> Result<(Element, String), Finding> {
+        let mut url = jump.url.clone();
+        let mut method = jump.method;
+        for _ in 0..=MOST_REDIRECTS {
+            let webhook = self.webhook(jump.purpose, method, &url, self.parameters(&jump.extra));
+            let reply = self.call.request(&webhook).await.map_err(unreachable)?;
+            if reply.status.is_redirection() {
+                url = reply
+                    .header(LOCATION)
+                    .and_then(|location| resolve(&url, location))
+                    .ok_or_else(|| Finding::error("11200", "a redirect leads nowhere"))?;
+                if !matches!(
+                    reply.status,
+                    StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+                ) {
+                    method = Method::Get;
+                }
+                continue;
+            }
+            return self.read_document(jump.purpose, &reply).map(|root| (root, url));
+        }
+        Err(Finding::error("11215", "too many HTTP redirects"))
+    }
+
+    fn read_document(&self, purpose: &str, reply: &WebhookReply) -> Result<Element, Finding> {
+        if !reply.status.is_success() {
+            return Err(Finding::error(
+                "11200",
+                format!("the webhook \"{purpose}\" was answered with status {}", reply.status.as_u16()),
+            ));
+        }
+        if reply.body.len() > twiml::LARGEST {
+            return Err(Finding::error(
+                "11750",
+                format!("the TwiML has {} bytes; 64 kB are allowed", reply.body.len()),
+            ));
+        }
+        let text = reply.text();
+        let result = match reply.media_type().as_str() {
+            audio if audio.starts_with("audio/") => Ok(spoken("Play", "")),
+            "text/xml" | "application/xml" | "text/html" if text.trim().is_empty() => Err(empty()),
+            "text/xml" | "application/xml" | "text/html" => twiml::parse(&text),
+            "text/plain" if text.trim().is_empty() => Err(empty()),
+            "text/plain" => twiml::parse(&text).or_else(|_| Ok(spoken("Say", &text))),
+            _ if text.is_empty() => Err(empty()),
+            other => Err(Finding::error(
+                "12300",
+                format!("the content type \"{other}\" is not one that can be TwiML (text/xml)"),
+            )),
+        };
+        if let Ok(root) = &result {
+            self.call.complain_all(twiml::lint(root));
+        }
+        self.call.document(Document {
+            asked_by: purpose.into(),
+            raw: text,
+            instructions: result
+                .as_ref()
+                .map(|root| root.children.iter().map(verbs::instruction).collect())
+                .unwrap_or_default(),
+        });
+        result
+    }
+
+    // Webhooks.
+
+    /// A signed request.
+    pub(crate) fn webhook(&self, purpose: &str, method: Method, url: &str, parameters: Parameters) -> Webhook {
+        let encoded = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&parameters)
+            .finish();
+        let token = &self.account.auth_token;
+        let webhook = match method {
+            Method::Post => Webhook::new(purpose, method.into(), url)
+                .with_header("X-Twilio-Signature", signature(token, url, &parameters))
+                .with_body("application/x-www-form-urlencoded; charset=UTF-8", encoded),
+            Method::Get => {
+                let (url, fragment) = match url.split_once('#') {
+                    Some((url, fragment)) => (url, format!("#{fragment}")),
+                    None => (url, String::new()),
+                };
+                let border = if url.contains('?') { '&' } else { '?' };
+                let url = format!("{url}{border}{encoded}{fragment}");
+                let signature = signature(token, &url, &[]);
+                Webhook::new(purpose, method.into(), url).with_header("X-Twilio-Signature", signature)
+            }
+        };
+        webhook
+            .with_header("I-Twilio-Idempotency-Token", random::uuid())
+            .with_header("User-Agent", "TwilioProxy/1.1")
+            .with_header("Accept", "*/*")
+    }
+
+    /// The parameters that every request has, and more.
+    pub(crate) fn parameters(&self, extra: &[(String, String)]) -> Parameters {
+        let (from, to) = (self.call.from(), self.call.to());
+        let mut parameters = pairs([
+            ("AccountSid", self.account.account_sid.as_str()),
+            ("ApiVersion", "2010-04-01"),
+            ("CallSid", &self.call_sid),
+            ("CallStatus", self.status),
+            ("Called", to),
+            ("CalledCity", ""),
+            ("CalledCountry", "US"),
+            ("CalledState", "CA"),
+            ("CalledZip", ""),
+            ("Caller", from),
+            ("CallerCity", ""),
+            ("CallerCountry", "US"),
+            ("CallerState", "CA"),
+            ("CallerZip", "94105"),
+            ("Direction", "inbound"),
+            ("From", from),
+            ("FromCity", ""),
+            ("FromCountry", "US"),
+            ("FromState", "CA"),
+            ("FromZip", "94105"),
+            ("StirVerstat", "TN-Validation-Passed-A"),
+            ("To", to),
+            ("ToCity", ""),
+            ("ToCountry", "US"),
+            ("ToState", "CA"),
+            ("ToZip", ""),
+        ]);
+        parameters.extend_from_slice(extra);
+        parameters
+    }
+
+    /// A new status of the call, with its callback if the account wants that event.
+    async fn enter(&mut self, status: &'static str, event: &str) {
+        self.status = status;
+        self.call.status(status);
+        let Some(url) = self.call.status_url() else {
+            return;
+        };
+        if !self.account.status_events.iter().any(|wanted| wanted == event) {
+            return;
+        }
+        let mut extra = pairs([
+            ("Timestamp", clock::rfc_2822_now().as_str()),
+            ("CallbackSource", "call-progress-events"),
+            ("SequenceNumber", &self.sequence.to_string()),
+        ]);
+        self.sequence += 1;
+        if event == "completed" {
+            let seconds = self
+                .answered
+                .map(|since| self.call.tempo().call(since.elapsed()).as_secs_f64().ceil() as u64)
+                .unwrap_or_default();
+            extra.push(("CallDuration".into(), seconds.to_string()));
+            // Billed minutes.
+            extra.push(("Duration".into(), seconds.div_ceil(60).to_string()));
+            extra.push(("SipResponseCode".into(), sip_code(status).into()));
+        }
+        let webhook = self.webhook(
+            &format!("status {status}"),
+            Method::Post,
+            &url,
+            self.parameters(&extra),
+        );
+        self.call.callback(webhook, acknowledged()).await;
+    }
+}
+
+fn sip_code(status: &str) -> &'static str {
+    match status {
+        "busy" => "486",
+        "no-answer" | "canceled" => "487",
+        "failed" => "404",
+        _ => "200",
+    }
+}
+
+/// A document of one verb, for answers that are no TwiML.
+fn spoken(verb: &str, text: &str) -> Element {
+    Element {
+        name: "Response".into(),
+        children: vec![Element {
+            name: verb.into(),
+            text: text.into(),
+            ..Element::default()
+        }],
+        ..Element::default()
+    }
+}
+
+fn empty() -> Finding {
+    Finding::error("11770", "the answer is empty where TwiML is wanted")
+}
+
+fn unreachable(failure: WebhookFailure) -> Finding {
+    let code = match failure {
+        WebhookFailure::Connection => "11205",
+        WebhookFailure::Url(_) => "11100",
+        WebhookFailure::TooLarge => "11750",
+        WebhookFailure::Timeout => "11200",
+    };
+    Finding::error(code, failure.to_string())
+}
+
+/// Checks the reply to a callback that steers nothing: 204, or 200 with an empty `<Response/>`.
+pub(crate) fn acknowledged() -> ReplyCheck {
+    Arc::new(|result| match result {
+        Ok(reply) if !reply.status.is_success() => vec![Finding::warning(
+            "15003",
+            format!("a status callback was answered with {}", reply.status.as_u16()),
+        )],
+        Ok(reply) if !reply.body.is_empty() && !matches!(reply.media_type().as_str(), "text/xml" | "application/xml") => {
+            vec![Finding::warning(
+                "15003",
+                "a status callback was answered with a body that is not XML: answer 204",
+            )]
+        }
+        Ok(_) => vec![],
+        Err(failure) => vec![Finding::warning("15003", format!("a status callback failed: {failure}"))],
+    })
+}
+
+/// Parameters from pairs.
+pub(crate) fn pairs<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Parameters {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
