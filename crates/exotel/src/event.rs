@@ -2,7 +2,6 @@
 
 use crate::applet::Applet;
 use crate::error::kind_of_code;
-use crate::number;
 use crate::payload::{Group, Payload};
 use http::Method;
 use std::time::Duration;
@@ -221,10 +220,7 @@ fn without_urls(text: &str) -> String {
 fn dial_ended(payload: &Payload) -> Option<CallEventKind> {
     let word = payload.text("DialCallStatus")?;
     let mut report = DialReport::new(parse(word));
-    report.to = payload
-        .raw("DialWhomNumber")
-        .filter(|number| !number.trim().is_empty())
-        .map(number::party);
+    report.to = payload.party("DialWhomNumber");
     // `DialCallDuration` counts the ringing too; the legs know how long the two talked.
     let talked = payload
         .legs()

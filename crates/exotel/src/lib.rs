@@ -1,5 +1,137 @@
-//! Exotel Voice for the telephony crates.
-//! TODO
+//! Exotel Voice (India) for the telephony crates.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{HeaderMap, Method};
+//! use std::time::SystemTime;
+//! use telephony_core::{
+//!     AccountLabel, Answer, CallKey, CallLinks, MediaToken, OsRandom, Ports, PublicUrl, Telephony, WebhookKind,
+//!     WebhookRequest, verify,
+//! };
+//! use telephony_exotel::{Exotel, ExotelConfig};
+//!
+//! # fn main() -> telephony_core::Result<()> {
+//! let config = ExotelConfig::new("example1", "api-key", "api-token", "a-long-random-secret");
+//! let exotel = Exotel::new(AccountLabel::new("exotel")?, config, &Ports::default())?;
+//!
+//! // What the Voicebot applet asks; a server makes this of an HTTP request.
+//! let request = WebhookRequest {
+//!     method: Method::GET,
+//!     public_url: "https://voice.example.com/exotel/call?key=a-long-random-secret\
+//!         &CallSid=b0c8aea60aceb0007fc5a1bb75c218bl&CallFrom=09990000105&CallTo=04440002319&Direction=incoming"
+//!         .to_owned(),
+//!     headers: HeaderMap::new(),
+//!     body: Bytes::new(),
+//!     received_at: SystemTime::now(),
+//!     kind: WebhookKind::IncomingCall,
+//! };
+//! let request = verify(&exotel, request)?;
+//! let call = exotel.accept_call(&request)?;
+//! assert_eq!(call.from().e164(), Some("+919990000105"));
+//!
+//! let base = PublicUrl::new("https://voice.example.com")?;
+//! let links = CallLinks::new(base, AccountLabel::new("exotel")?, CallKey::random(&OsRandom)?)
+//!     .with_media(MediaToken::random(&OsRandom)?);
+//! let answered = exotel.incoming_call(&call, &Answer::stream(), &links)?;
+//! assert!(answered.response.body().starts_with(br#"{"url":"wss://voice.example.com/exotel/media/"#));
+//! # Ok(()) }
+//! ```
+//!
+//! Where a fact is from is said in brackets: *documented* (Exotel's pages), *seen* (captures and reports of real calls),
+//! *public code* (other adapters agree on it). Exotel's pages contradict each other in places; what was seen wins.
+//!
+//! # Applets, their URLs, and what each can be answered with
+//!
+//! Exotel has no document that controls a call. A call runs through the applets of a *flow* that is drawn in Exotel's
+//! console; an applet may ask one URL for one thing, and then the flow goes on at the next applet. All applets ask alike,
+//! so the URL says which one asks, in a parameter `applet` of ours. Put these into the console, with the account's label in
+//! the place of `exotel` and the webhook secret behind `key=`, over https and without a redirect in between:
+//!
+//! | applet | URL | takes |
+//! |---|---|---|
+//! | Voicebot | `…/exotel/call?key=…` | [`Answer::stream`]: `{"url": "wss://…"}` |
+//! | Connect | `…/exotel/answer?key=…&applet=connect` | [`Answer::dial`] with one to five numbers, [`Answer::hang_up`] or nothing: nobody is dialled, and the flow takes that branch |
+//! | Gather | `…/exotel/answer?key=…&applet=gather` | [`Answer::gather`] with one prompt; keys only |
+//! | Greeting | `…/exotel/answer?key=…&applet=greeting` | [`Answer::say`] or [`Answer::play`]: plain text; also asked with `HEAD` |
+//! | Passthru | `…/exotel/answer?key=…&applet=passthru` | nothing: 200, branch A; [`Answer::hang_up`]: 302, branch B, where the Hangup applet belongs |
+//! | Passthru, not waiting | `…/exotel/events?key=…` | nothing: it only reports |
+//! | Stream (one way) | – | not supported: it is a listener beside the call |
+//!
+//! `/call?applet=…` works for the other applets too, where one of them comes first in the flow. An answer has exactly one
+//! step; a step that the asking applet cannot do is [`Unsupported`](telephony_core::ErrorKind::Unsupported) and the error
+//! says which applet can. Pauses, redirects, rejecting, speech and choosing a voice do not exist. The app's own
+//! [`Document`](telephony_core::Document) may say more (recording, SIP trunk, music on hold); our HTTP links in it get the
+//! secret.
+//!
+//! **Hanging up.** There is no REST request for it. When our side ends the stream, the socket closes and the flow goes on:
+//! draw a Hangup applet behind the Voicebot applet. [`AfterStream::HangUp`](telephony_core::AfterStream) and
+//! [`AfterStream::Continue`](telephony_core::AfterStream) therefore make the same document.
+//!
+//! **Transferring.** Put a Connect applet behind the Voicebot applet, end the stream, and answer the question that comes.
+//!
+//! **Stream parameters** are three at most in 256 characters (documented). The rate takes one unless it is 8000; our call
+//! key takes one if there is room; the rest is for the app, in letters, digits, `-` and `_`.
+//!
+//! # Who is asking
+//!
+//! Exotel signs nothing (documented nowhere, and several adapters found out). Each HTTP URL carries `?key=` with a secret of
+//! ours; a request without it, with two of them or with a wrong one is
+//! [`Unauthenticated`](telephony_core::ErrorKind::Unauthenticated). The query of a *media* URL does not reach us (seen three times
+//! over), so the socket is guarded by the token in its path, by Basic credentials if the configuration has some, and by the
+//! call key and call id in the stream's start.
+//!
+//! # Requests
+//!
+//! | field | meaning | from |
+//! |---|---|---|
+//! | `CallSid` | the call; 32 characters, not always hexadecimal | seen |
+//! | `CallFrom`, `CallTo`; else `From`, `To` | the parties; `0` and ten digits, or with country code, become E.164 | seen |
+//! | `Direction` | `incoming`, `inbound`; `outbound-dial`, `outbound-api` | documented |
+//! | `digits` | keys in literal double quotes: a gather is over | documented |
+//! | `DialCallStatus`, `DialWhomNumber`, `Legs[i][OnCallDuration]` | a Connect applet is over | documented |
+//! | `Stream[…]`, or one `Stream` in JSON | the stream is over; `Error` is trusted over `Status` | documented |
+//! | `EventType` `Dial`, `Ringing`, `Answered`, `Terminal` beside `DialWhomNumber` | what an agent's leg does: an event of that leg | documented |
+//! | `RecordingUrl` | a recording, once it is filled in | documented |
+//! | `Legs[i][AnsweredBy]` | `Human`, `Machine`, `NotSure`, in any case; `NA` is nothing | documented |
+//! | `EndTime` | not used: it is the zero of time during the call | documented |
+//!
+//! Bodies are multipart forms (what Exotel sends by default), urlencoded forms or JSON; the query is read together with
+//! them; names may be in any case. `key` and `Stream[StreamUrl]` (which holds our token) are taken out of what the app sees.
+//!
+//! # Status words
+//!
+//! | Exotel | is |
+//! |---|---|
+//! | `queued` | [`Queued`](telephony_core::CallStatus::Queued) |
+//! | `EventType` `ringing`, `ringing` | [`Ringing`](telephony_core::CallStatus::Ringing) |
+//! | `EventType` `answered`, `in-progress` | [`InProgress`](telephony_core::CallStatus::InProgress) |
+//! | `completed` | [`Completed`](telephony_core::CallStatus::Completed) |
+//! | `busy` | [`Busy`](telephony_core::CallStatus::Busy) |
+//! | `failed` | [`Failed`](telephony_core::CallStatus::Failed) |
+//! | `no-answer` | [`NoAnswer`](telephony_core::CallStatus::NoAnswer) |
+//! | `canceled`, `cancelled` | [`Canceled`](telephony_core::CallStatus::Canceled) |
+//! | `busy`, `free` of an agent event; the status of further legs | no status: events of that leg |
+//! | `CallType` (`completed`, `client-hangup`, …) | no status: how far the flow got |
+//! | anything else | an event by its own name |
+//!
+//! A terminal word in a question (from any applet but Passthru) is not believed: a call that asks is up.
+//!
+//! # Media
+//!
+//! JSON text messages; audio is 16-bit little-endian PCM in base64, at 8000, 16000 or 24000 Hz both ways (documented).
+//!
+//! | message | read or written as | from |
+//! |---|---|---|
+//! | `connected` | nothing | documented |
+//! | `start` | ids in snake or camel case; `sample_rate` as text or number (`"8000"`, `"16kHz"`), never `encoding`, which says `base64`; `custom_parameters` may be missing | seen |
+//! | `media` | numbers are texts on the wire and numbers on the pages; any length, an odd byte waits for its other half | seen, documented |
+//! | `dtmf` | a key and its milliseconds; also with the key at the top | documented |
+//! | `mark` | our mark, when that audio was played; may be late after a clear | seen |
+//! | `stop` | the end, with `stopped` or `callended` | documented |
+//! | `media` to Exotel | `stream_sid`, `sequence_number`, `chunk`, `timestamp`, `payload`, all texts; a multiple of 320 bytes, 3200 normally, 100 000 at most | documented, public code |
+//! | `mark`, `clear` to Exotel | as documented; a clear does not reach what Exotel has picked up already | documented |
+//!
+//! Audio is paced: a burst clips the voice (seen). The longest lead is two messages, or 200 ms where that is more.
 
 mod answer;
 mod applet;
@@ -27,8 +159,8 @@ use telephony_core::audio::{AudioFormat, FrameRules};
 use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
     AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierEntry, Clear, Error, HangUpBy, IncomingCall, Marks, Ports, ProviderName, Registry,
-    Result, Telephony, Verb, Verified, WebhookKind, WebhookRequest,
+    CarrierEntry, Clear, Error, ErrorKind, HangUpBy, IncomingCall, Marks, Ports, ProviderName,
+    Registry, Result, Telephony, Verb, Verified, WebhookKind, WebhookRequest,
 };
 
 /// The carrier's name.
@@ -142,6 +274,11 @@ impl Telephony for Exotel {
         answer: &Answer,
         links: &CallLinks,
     ) -> Result<Answered> {
+        if call.provider() != self.provider() || call.account() != &self.account {
+            let detail = "the call came in on another account";
+            let error = Error::new(ErrorKind::InvalidArgument, "write answer", detail);
+            return Err(error.with_provider(NAME));
+        }
         let applet = Applet::from_word(call.parameters().get(applet::PARAMETER))?;
         self.writer(links)
             .write(applet.unwrap_or(Applet::Voicebot), answer)

@@ -22,40 +22,56 @@ pub(crate) fn boundary(content_type: &str) -> Option<String> {
 
 /// The fields of `body` in order, as names and texts. What is not UTF-8 becomes replacement characters.
 pub(crate) fn fields(body: &[u8], boundary: &str) -> Result<Vec<(String, String)>, &'static str> {
-    let delimiter = format!("--{boundary}");
-    let mut rest = after_first(body, delimiter.as_bytes()).ok_or("no part begins")?;
-    let inner = format!("\r\n{delimiter}");
+    let delimiter = format!("\r\n--{boundary}");
+    // The first delimiter may stand at the very beginning.
+    let (_, mut next) = match body
+        .strip_prefix(&delimiter.as_bytes()[2..])
+        .and_then(after)
+    {
+        Some(next) => (&body[..0], next),
+        None => split_at_delimiter(body, delimiter.as_bytes()).ok_or("no part begins")?,
+    };
     let mut fields = Vec::new();
-    loop {
-        if rest.starts_with(b"--") {
-            return Ok(fields);
-        }
+    while let Next::Part(rest) = next {
         if fields.len() == MAX_PARTS {
             return Err("there are too many parts");
         }
-        let part = skip_line_end(rest).ok_or("a boundary is not followed by a line end")?;
-        let end = find(part, inner.as_bytes()).ok_or("the last part does not end")?;
-        fields.push(field(&part[..end])?);
-        rest = &part[end + inner.len()..];
+        let (part, after) =
+            split_at_delimiter(rest, delimiter.as_bytes()).ok_or("the last part does not end")?;
+        fields.push(field(part)?);
+        next = after;
+    }
+    Ok(fields)
+}
+
+/// What a delimiter introduces.
+enum Next<'a> {
+    Part(&'a [u8]),
+    End,
+}
+
+/// What stands before the next delimiter, and what it introduces. The same letters in front of anything else are text.
+fn split_at_delimiter<'a>(text: &'a [u8], delimiter: &[u8]) -> Option<(&'a [u8], Next<'a>)> {
+    let mut from = 0;
+    loop {
+        let at = from + find(&text[from..], delimiter)?;
+        if let Some(next) = after(&text[at + delimiter.len()..]) {
+            return Some((&text[..at], next));
+        }
+        from = at + 1;
     }
 }
 
-/// What follows the first delimiter, which begins the body or a line of it.
-fn after_first<'a>(body: &'a [u8], delimiter: &[u8]) -> Option<&'a [u8]> {
-    if let Some(rest) = body.strip_prefix(delimiter) {
-        return Some(rest);
+/// What follows the letters of a delimiter: two dashes, or blanks and a line end; else it was none.
+fn after(rest: &[u8]) -> Option<Next<'_>> {
+    if rest.starts_with(b"--") {
+        return Some(Next::End);
     }
-    let line = [b"\r\n", delimiter].concat();
-    find(body, &line).map(|at| &body[at + line.len()..])
-}
-
-/// What follows the blanks and the line end that stand behind a delimiter.
-fn skip_line_end(rest: &[u8]) -> Option<&[u8]> {
     let blanks = rest
         .iter()
         .take_while(|byte| matches!(byte, b' ' | b'\t'))
         .count();
-    rest[blanks..].strip_prefix(b"\r\n")
+    rest[blanks..].strip_prefix(b"\r\n").map(Next::Part)
 }
 
 fn field(part: &[u8]) -> Result<(String, String), &'static str> {

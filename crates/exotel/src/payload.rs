@@ -1,9 +1,9 @@
 //! What a request says, wherever it says it: query, form, multipart or JSON.
 
-use crate::multipart;
+use crate::{multipart, number};
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
-use telephony_core::{Error, Parameters, Result, WebhookRequest};
+use telephony_core::{Error, Parameters, Party, Result, WebhookRequest};
 
 /// The parameter of our URLs that holds our secret.
 pub(crate) const KEY: &str = "key";
@@ -35,7 +35,7 @@ impl Payload {
     }
 
     /// The value of `name` as it is, also a blank one; a filled one before a blank one.
-    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
+    fn raw(&self, name: &str) -> Option<&str> {
         let all = || {
             self.0
                 .iter()
@@ -45,6 +45,12 @@ impl Payload {
         all()
             .find(|value| filled(value).is_some())
             .or_else(|| all().next())
+    }
+
+    /// Who is named there, unless nobody is.
+    pub(crate) fn party(&self, name: &str) -> Option<Party> {
+        self.text(name)?;
+        self.raw(name).map(number::party) // Not trimmed: a blank in front was a plus.
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

@@ -1,8 +1,8 @@
 //! Exotel's requests, once they are verified: a call that comes in, and everything that is reported.
 
 use crate::applet::Applet;
+use crate::event;
 use crate::payload::Payload;
-use crate::{event, number};
 use http::Method;
 use telephony_core::{
     CallEvent, CallId, CallStatus, Direction, Error, IncomingCall, Party, Result, Verified,
@@ -19,15 +19,12 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
             "the request has neither `CallFrom` nor `From`: it is about no call",
         ));
     }
-    let party = |names: [&str; 2]| {
-        let text = names
-            .into_iter()
-            .filter(|name| payload.text(name).is_some())
-            .find_map(|name| payload.raw(name));
-        text.map_or(Party::Withheld, number::party)
+    let party = |first, second| {
+        let party = payload.party(first).or_else(|| payload.party(second));
+        party.unwrap_or(Party::Withheld)
     };
-    let (from, to) = (party(["CallFrom", "From"]), party(["CallTo", "To"]));
-    let forwarded_from = payload.text("ForwardedFrom").map(number::party);
+    let (from, to) = (party("CallFrom", "From"), party("CallTo", "To"));
+    let forwarded_from = payload.party("ForwardedFrom");
     let call = IncomingCall::new(verified, direction(&payload), from, to)
         .with_status(status(&payload))
         .with_forwarded_from(forwarded_from)

@@ -72,6 +72,15 @@ pub use telephony_vonage as vonage;
 #[cfg(feature = "axum")]
 pub use telephony_ws as ws;
 
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct ReadmeDoctests;
+/// The code in the README and the guides is compiled with the tests.
+#[cfg(all(doctest, feature = "axum", feature = "twilio"))]
+mod guides {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/answer-a-call.md")]
+    struct AnswerACall;
+    #[doc = include_str!("../../../docs/carriers.md")]
+    struct Carriers;
+    #[doc = include_str!("../../../docs/security.md")]
+    struct Security;
+}

@@ -50,7 +50,11 @@ pub struct Finding {
 
 impl Finding {
     /// A finding of any severity.
-    pub fn new(severity: Severity, code: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
+    pub fn new(
+        severity: Severity,
+        code: impl Into<Cow<'static, str>>,
+        text: impl Into<String>,
+    ) -> Self {
         Self {
             severity,
             code: code.into(),

@@ -34,4 +34,4 @@ pub(crate) use self::call::Plan;
 pub(crate) use self::callbacks::{OUTBOX, deliver};
 pub(crate) use self::http::HttpPort;
 pub(crate) use self::line::{Line, Person};
-pub(crate) use self::recorder::{Observer, Record, Recorder};
+pub(crate) use self::recorder::{Record, Recorder};

@@ -179,7 +179,9 @@ impl Outcome {
 
     /// The complaints with this code.
     pub fn complaints_about<'a>(&'a self, code: &'a str) -> impl Iterator<Item = &'a Complaint> {
-        self.complaints.iter().filter(move |complaint| complaint.code == code)
+        self.complaints
+            .iter()
+            .filter(move |complaint| complaint.code == code)
     }
 
     /// The first media stream, which for most calls is the only one.
@@ -189,7 +191,10 @@ impl Outcome {
 
     /// The trace as JSON lines.
     pub fn trace_lines(&self) -> String {
-        self.trace.iter().map(|entry| entry.json_line() + "\n").collect()
+        self.trace
+            .iter()
+            .map(|entry| entry.json_line() + "\n")
+            .collect()
     }
 
     /// What the caller heard, as a WAV file.
@@ -248,11 +253,17 @@ impl fmt::Debug for WebhookAnswer {
     }
 }
 
-pub(crate) fn as_millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_millis<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }
 
-fn as_maybe_millis<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_maybe_millis<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match duration {
         Some(duration) => as_millis(duration, serializer),
         None => serializer.serialize_none(),

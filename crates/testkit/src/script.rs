@@ -35,10 +35,22 @@ pub(crate) enum Step {
     Silence(Duration),
     Press(String),
     WaitForAudio(Duration),
-    WaitToHear { heard: Duration, within: Duration },
-    WaitForMarks { marks: u64, within: Duration },
-    WaitForQuiet { quiet: Duration, within: Duration },
-    Interrupt { with: Interruption, within: Duration },
+    WaitToHear {
+        heard: Duration,
+        within: Duration,
+    },
+    WaitForMarks {
+        marks: u64,
+        within: Duration,
+    },
+    WaitForQuiet {
+        quiet: Duration,
+        within: Duration,
+    },
+    Interrupt {
+        with: Interruption,
+        within: Duration,
+    },
     HangUp,
     WaitForHangUp(Duration),
 }

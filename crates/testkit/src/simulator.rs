@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::complaint::Finding;
 use crate::engine::{
-    AddressBook, Call, CallbackDelivery, DialResult, Ending, HttpPort, Line, Method, OUTBOX, Person, Plan, Record,
-    Recorder, Tempo, deliver,
+    AddressBook, Call, CallbackDelivery, DialResult, Ending, HttpPort, Line, Method, OUTBOX,
+    Person, Plan, Record, Recorder, Tempo, deliver,
 };
 use crate::outcome::{EndedBy, Outcome};
 use crate::persona::Persona;
@@ -199,7 +199,12 @@ impl SimulatedCall {
         let recorder = Recorder::new(self.plan.whole_trace, self.plan.observer.clone());
         let ending = Ending::new();
         let name = self.persona.name().to_owned();
-        let task = tokio::spawn(run(self.persona, self.plan, recorder.clone(), ending.clone()));
+        let task = tokio::spawn(run(
+            self.persona,
+            self.plan,
+            recorder.clone(),
+            ending.clone(),
+        ));
         RunningCall {
             name,
             recorder,
@@ -211,7 +216,9 @@ impl SimulatedCall {
 
 impl fmt::Debug for SimulatedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimulatedCall").field("persona", &self.persona).finish_non_exhaustive()
+        f.debug_struct("SimulatedCall")
+            .field("persona", &self.persona)
+            .finish_non_exhaustive()
     }
 }
 
@@ -346,7 +353,10 @@ async fn run(persona: Arc<dyn Persona>, plan: Plan, recorder: Recorder, ending: 
     if !finished || !delivered {
         recorder.complain(Finding::error(
             "aftermath",
-            format!("webhooks and callbacks were not done {} s after the end", AFTERMATH.as_secs()),
+            format!(
+                "webhooks and callbacks were not done {} s after the end",
+                AFTERMATH.as_secs()
+            ),
         ));
     }
 }

@@ -105,7 +105,10 @@ impl Speech {
                     .map(|index| to_i16(amplitude * (index as f64 * step).sin()))
                     .collect()
             }
-            Self::Samples { samples, rate: from } => resampled(samples, *from, rate),
+            Self::Samples {
+                samples,
+                rate: from,
+            } => resampled(samples, *from, rate),
         }
     }
 }
@@ -154,7 +157,11 @@ mod tests {
         for (rate, samples) in [(8_000, 400), (16_000, 800), (24_000, 1_200)] {
             let rendered = tone.render(rate);
             assert_eq!(rendered.len(), samples);
-            let peak = rendered.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+            let peak = rendered
+                .iter()
+                .map(|sample| sample.unsigned_abs())
+                .max()
+                .unwrap();
             assert!((16_000..17_000).contains(&peak), "{peak}");
         }
     }
@@ -164,7 +171,7 @@ mod tests {
         let speech = Speech::samples_8k(vec![0, 100, 200, 300]);
         assert_eq!(speech.render(16_000), [0, 50, 100, 150, 200, 250, 300, 300]);
         assert_eq!(speech.render(8_000), [0, 100, 200, 300]);
-        assert_eq!(Speech::samples_8k(vec![]).render(24_000), []);
+        assert!(Speech::samples_8k(vec![]).render(24_000).is_empty());
     }
 
     #[test]

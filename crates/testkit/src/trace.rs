@@ -100,7 +100,9 @@ pub(crate) fn shortened(text: &str) -> String {
 
 fn shorten(value: &mut Value) {
     match value {
-        Value::String(text) if text.len() > LONGEST_STRING => *text = format!("<{} characters>", text.len()),
+        Value::String(text) if text.len() > LONGEST_STRING => {
+            *text = format!("<{} characters>", text.len())
+        }
         Value::Array(items) => items.iter_mut().for_each(shorten),
         Value::Object(members) => members.values_mut().for_each(shorten),
         _ => {}
@@ -113,7 +115,10 @@ mod tests {
 
     #[test]
     fn audio_is_shortened_and_the_rest_kept() {
-        let text = format!(r#"{{"event":"media","media":{{"payload":"{}"}}}}"#, "A".repeat(216));
+        let text = format!(
+            r#"{{"event":"media","media":{{"payload":"{}"}}}}"#,
+            "A".repeat(216)
+        );
         assert_eq!(
             shortened(&text),
             r#"{"event":"media","media":{"payload":"<216 characters>"}}"#
@@ -132,7 +137,10 @@ mod tests {
             bytes: 19,
         };
         let shown = format!("{entry:?}");
-        assert!(!shown.contains("4155550100") && !shown.contains("voice.example.com"), "{shown}");
+        assert!(
+            !shown.contains("4155550100") && !shown.contains("voice.example.com"),
+            "{shown}"
+        );
         assert!(entry.json_line().contains("4155550100"));
     }
 }

@@ -291,6 +291,7 @@ fn read_start(
 fn check_format(format: Option<&Value>) -> Result<()> {
     let differs = |name: &str, wanted: &str| {
         let said = format.and_then(|format| format.get(name));
+        let said = said.filter(|said| !said.is_null());
         said.is_some_and(|said| !text_of(said).eq_ignore_ascii_case(wanted))
     };
     if differs("encoding", "audio/x-mulaw") || differs("sampleRate", "8000") || differs("channels", "1") {

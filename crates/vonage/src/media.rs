@@ -68,7 +68,12 @@ impl VonageCodec {
         }
     }
 
-    fn begin(&mut self, parameters: BTreeMap<String, String>, rate: SampleRate, decoded: &mut Decoded) -> Result<()> {
+    fn begin(
+        &mut self,
+        parameters: BTreeMap<String, String>,
+        rate: SampleRate,
+        decoded: &mut Decoded,
+    ) -> Result<()> {
         let format = AudioFormat::new(Encoding::Pcm16Le, rate);
         let frame_bytes = format.bytes_in(std::time::Duration::from_millis(20));
         let rules = FrameRules::new(frame_bytes, frame_bytes, frame_bytes).map_err(|error| {
@@ -76,7 +81,9 @@ impl VonageCodec {
         })?;
         self.frame_bytes = Some(frame_bytes);
         let mut start = StreamStart::new(format, rules);
-        start.call_id = parameters.get("call_uuid").and_then(|id| CallId::new(id).ok());
+        start.call_id = parameters
+            .get("call_uuid")
+            .and_then(|id| CallId::new(id).ok());
         start.parameters = parameters;
         decoded.events.push_back(CodecEvent::Start(Box::new(start)));
         decoded.events.extend(self.early.drain(..).map(audio));
@@ -97,11 +104,18 @@ impl MediaCodec for VonageCodec {
                 return self.begin(parameters, rate, decoded);
             }
             text::Text::Keys { keys, duration } => {
-                decoded.events.extend(keys.into_iter().map(|digit| CodecEvent::Dtmf { digit, duration }));
+                decoded.events.extend(
+                    keys.into_iter()
+                        .map(|digit| CodecEvent::Dtmf { digit, duration }),
+                );
             }
-            text::Text::Notify { mark: Some(name) } => decoded.events.push_back(CodecEvent::Mark { name }),
+            text::Text::Notify { mark: Some(name) } => {
+                decoded.events.push_back(CodecEvent::Mark { name })
+            }
             text::Text::Cleared => decoded.events.push_back(CodecEvent::Cleared),
-            text::Text::Disconnected { reason } => decoded.events.push_back(CodecEvent::Stop { reason }),
+            text::Text::Disconnected { reason } => {
+                decoded.events.push_back(CodecEvent::Stop { reason })
+            }
             // A notify that is not ours, a second beginning.
             other => decoded.events.push_back(CodecEvent::Unknown {
                 name: other.name(),
@@ -154,5 +168,6 @@ fn notify(mark: &str) -> String {
 }
 
 fn malformed(detail: &str) -> Error {
-    Error::new(ErrorKind::Malformed, "read media message", detail).with_provider(crate::provider_name())
+    Error::new(ErrorKind::Malformed, "read media message", detail)
+        .with_provider(crate::provider_name())
 }

@@ -174,10 +174,10 @@ impl Claims {
     }
 
     fn payload_hash(&self) -> Result<[u8; 32]> {
-        self.payload_hash
-            .as_deref()
-            .and_then(from_hex)
-            .map_or_else(|| refuse("the claim `payload_hash` is no SHA-256 in hex"), Ok)
+        self.payload_hash.as_deref().and_then(from_hex).map_or_else(
+            || refuse("the claim `payload_hash` is no SHA-256 in hex"),
+            Ok,
+        )
     }
 
     /// Whether a repeated webhook has a new `jti` is not known, and the same `jti` with another body is no repeat.

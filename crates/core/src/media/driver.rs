@@ -26,6 +26,8 @@ const EVENTS: usize = 8;
 /// Events without audio that wait for a slow app. Nobody presses that many keys.
 const MAX_WAITING_EVENTS: usize = 4096;
 const COMMANDS: usize = 16;
+/// How long a peer may take to hear that the stream is over. The app waits for its end so long.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Makes a stream of a socket and a codec: waits until the carrier has started it, compares it with the ticket, and then
 /// runs it in a task of its own until it ends. What [`Telephony::streamer`](crate::Telephony::streamer) does by default.
@@ -44,7 +46,7 @@ pub async fn drive(
         Ok(context) => Ok(Box::new(start(socket, session, ticket, context, began))),
         Err(error) => {
             // A refused peer is told, but not waited for.
-            let _ = timeout(Duration::from_secs(1), socket.close()).await;
+            let _ = timeout(FAREWELL, socket.close()).await;
             Err(error.with_provider(&ticket.call.provider))
         }
     }
@@ -260,6 +262,7 @@ impl Task {
                             return self.first_reason(EndReason::Protocol);
                         }
                     }
+                    SocketStep::Unblocked => {}
                     SocketStep::Closed => return self.first_reason(EndReason::SocketClosed),
                 },
                 chunk = self.chunks.recv(), if !self.sender_gone => match chunk {
@@ -410,12 +413,14 @@ impl Task {
             }
             let _ = socket.close().await;
         };
-        let _ = timeout(self.options.write_deadline, farewell).await;
+        let _ = timeout(FAREWELL, farewell).await;
     }
 }
 
 enum SocketStep {
     Message(WireMessage),
+    /// It takes messages again: what became due in the meantime can go out.
+    Unblocked,
     Closed,
 }
 
@@ -428,8 +433,12 @@ struct SocketIo {
 
 impl SocketIo {
     fn poll<G>(&mut self, cx: &mut Context<'_>, session: &mut MediaSession<G>) -> Poll<SocketStep> {
+        let was_blocked = self.blocked_since.is_some();
         if self.poll_write(cx, session).is_err() {
             return Poll::Ready(SocketStep::Closed);
+        }
+        if was_blocked && self.blocked_since.is_none() {
+            return Poll::Ready(SocketStep::Unblocked);
         }
         match Pin::new(&mut self.socket).poll_next(cx) {
             Poll::Ready(Some(Ok(message))) => Poll::Ready(SocketStep::Message(message)),
@@ -453,6 +462,8 @@ impl SocketIo {
                     };
                     sink.as_mut().start_send(message).map_err(drop)?;
                     self.dirty = true;
+                    // Slow is not stuck.
+                    self.blocked_since = None;
                 }
                 Poll::Ready(Err(_)) => return Err(()),
                 Poll::Pending => {

@@ -208,11 +208,7 @@ impl<G> MediaSession<G> {
         let Some(out) = &mut self.outbound else {
             return Heard::default();
         };
-        let unsent: u64 = self
-            .pending
-            .iter()
-            .map(|outgoing| outgoing.audio as u64)
-            .sum();
+        let unsent: u64 = self.pending.iter().map(|message| message.audio as u64).sum();
         let limit = out.ledger.sent() - unsent;
         let heard = Heard::new(
             out.ledger.played_of_utterance(limit, now),
@@ -248,7 +244,8 @@ impl<G> MediaSession<G> {
         let Some(out) = &self.outbound else {
             return Heard::default();
         };
-        let limit = out.ledger.sent();
+        let unsent: u64 = self.pending.iter().map(|message| message.audio as u64).sum();
+        let limit = out.ledger.sent() - unsent;
         Heard::new(
             out.ledger.played_of_utterance(limit, now),
             out.ledger.outstanding(out.pushed, limit, now),
@@ -278,7 +275,11 @@ impl<G> MediaSession<G> {
         let Some(out) = &mut self.outbound else {
             return;
         };
-        if out.marks.len() >= MAX_MARKS {
+        let bound = match purpose {
+            MarkPurpose::App(_) => MAX_MARKS,
+            MarkPurpose::Wait(_) => 2 * MAX_MARKS, // Marks must not keep a goodbye from being heard.
+        };
+        if out.marks.len() >= bound {
             self.outputs.push_back(purpose.settle(MarkOutcome::Unknown));
             return;
         }
@@ -313,6 +314,8 @@ impl<G> MediaSession<G> {
                     Duration::ZERO
                 };
             out.marks[index].sent = Some((name.clone(), due));
+            // It may lie within a message; what comes back is that the whole message was played.
+            out.marks[index].position = out.ledger.sent();
             if deadline {
                 self.encode(MediaCommand::Mark(&name), 0, true);
             }
@@ -325,9 +328,11 @@ impl<G> MediaSession<G> {
             self.stats.late += 1;
         }
         out.ledger.send(frame.len(), now);
-        out.waiting = !out.framer.is_empty();
+        out.waiting = out.framer.len() >= out.framer.rules().unit_bytes();
         let sent = out.ledger.sent();
-        while out.guards.front().is_some_and(|(end, _)| *end <= sent) {
+        // What is less than a message waits for more audio, so it must not keep more audio out.
+        let tail = out.framer.rules().unit_bytes() as u64 - 1;
+        while out.guards.front().is_some_and(|(end, _)| *end <= sent + tail) {
             out.guards.pop_front();
         }
         self.stats.frames_out += 1;
@@ -368,8 +373,7 @@ impl<G> MediaSession<G> {
                 MarkOutcome::Estimated
             };
             if !echoes {
-                out.ledger
-                    .confirm(mark.position.min(out.ledger.sent()), now);
+                out.ledger.assume(mark.position);
             }
             self.outputs.push_back(mark.purpose.settle(outcome));
         }
@@ -422,8 +426,11 @@ impl<G> MediaSession<G> {
     pub fn end(&mut self) {
         if let Some(out) = &mut self.outbound {
             for mark in out.marks.drain(..) {
-                self.outputs
-                    .push_back(mark.purpose.settle(MarkOutcome::Unknown));
+                // Who waits is told by the end itself.
+                if let MarkPurpose::App(_) = mark.purpose {
+                    self.outputs
+                        .push_back(mark.purpose.settle(MarkOutcome::Unknown));
+                }
             }
             out.framer.clear();
             out.guards.clear();

@@ -61,6 +61,18 @@ pub(crate) fn speech(from: usize, len: usize) -> Bytes {
         .into()
 }
 
+/// Compares audio without printing all of it.
+#[track_caller]
+pub(crate) fn assert_audio(got: &[u8], wanted: &[u8]) {
+    let differ = got.iter().zip(wanted).position(|(got, wanted)| got != wanted);
+    assert!(
+        got.len() == wanted.len() && differ.is_none(),
+        "{} bytes for {}; the first that differs: {differ:?}",
+        got.len(),
+        wanted.len()
+    );
+}
+
 /// A codec whose messages are words: binary is audio both ways; in come `start`, `dtmf:5`, `mark:name`, `cleared`,
 /// `stop`, `stop:why`, `ping` (wants `pong` back), `bad` (malformed), `fatal` (the stream cannot go on); out go
 /// `mark:name`, `clear` and, at the end, `bye`.

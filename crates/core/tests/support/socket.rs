@@ -122,6 +122,11 @@ impl Carrier {
         self.to_us.send(Ok(message)).await.unwrap();
     }
 
+    /// To go on speaking while [`play`](Self::play) listens.
+    pub(crate) fn voice(&self) -> Voice {
+        Voice(self.to_us.clone())
+    }
+
     /// The connection breaks with an error.
     pub(crate) async fn break_off(&self) {
         let error = SocketError::Broken("connection reset".into());
@@ -194,6 +199,16 @@ impl Carrier {
                 }
             }
         })
+    }
+}
+
+/// A carrier's mouth.
+#[derive(Clone)]
+pub(crate) struct Voice(mpsc::Sender<Result<WireMessage, SocketError>>);
+
+impl Voice {
+    pub(crate) async fn say(&self, text: &str) {
+        self.0.send(Ok(WireMessage::text(text))).await.unwrap();
     }
 }
 

@@ -18,15 +18,11 @@ impl Writer<'_> {
             ));
         }
         let is_text = applet == Applet::Greeting;
-        let media_url = if document.wants_stream() {
-            Some((self.links.media_url()?, self.media_url()?))
-        } else {
-            None
-        };
+        let media_url = self.links.media_url().ok().zip(self.media_url().ok());
         let body = document.fill(self.links, |value| {
             let value = match &media_url {
                 Some((plain, with_credentials)) if plain == value => with_credentials.clone(),
-                _ if value.contains("://") => self.with_key(value),
+                _ if value.starts_with("http") => self.with_key(value),
                 _ => value.to_owned(),
             };
             if is_text { value } else { json_escaped(&value) }

@@ -30,7 +30,9 @@ pub(crate) struct Target {
 pub(crate) enum AddressError {
     #[error("the URL is not absolute or cannot be read")]
     Malformed,
-    #[error("the URL leads away from the server under test, and the simulator does not follow it there")]
+    #[error(
+        "the URL leads away from the server under test, and the simulator does not follow it there"
+    )]
     Elsewhere,
 }
 
@@ -68,17 +70,25 @@ impl AddressBook {
         let parts = UrlParts::parse(url).ok_or(AddressError::Malformed)?;
         let web = parts.without_userinfo().as_http();
         let host_header = parts.host_and_port();
-        let userinfo = parts
-            .userinfo
-            .as_deref()
-            .map(|userinfo| percent_encoding::percent_decode_str(userinfo).decode_utf8_lossy().into_owned());
+        let userinfo = parts.userinfo.as_deref().map(|userinfo| {
+            percent_encoding::percent_decode_str(userinfo)
+                .decode_utf8_lossy()
+                .into_owned()
+        });
         let public = UrlParts::parse(&self.public).map(|public| public.as_http());
-        let (base, rest) = match public.as_deref().and_then(|public| strip_base(&web, public)) {
+        let (base, rest) = match public
+            .as_deref()
+            .and_then(|public| strip_base(&web, public))
+        {
             Some(rest) => (self.real.as_str(), rest.to_owned()),
             None if parts.is_loopback() && !parts.is_secure() => ("", String::new()),
             None => return Err(AddressError::Elsewhere),
         };
-        let real = if base.is_empty() { web } else { format!("{base}{rest}") };
+        let real = if base.is_empty() {
+            web
+        } else {
+            format!("{base}{rest}")
+        };
         let real = UrlParts::parse(&real).ok_or(AddressError::Malformed)?;
         if real.is_secure() {
             // The testkit speaks no TLS: the server under test is on loopback.
@@ -173,7 +183,11 @@ impl UrlParts {
 
     /// Path and query as on a request line.
     pub fn path_and_query(&self) -> String {
-        let path = if self.path.is_empty() { "/" } else { &self.path };
+        let path = if self.path.is_empty() {
+            "/"
+        } else {
+            &self.path
+        };
         match &self.query {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
@@ -188,7 +202,10 @@ impl UrlParts {
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        self.host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        self.host.eq_ignore_ascii_case("localhost")
+            || bare
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
     }
 
     /// The same URL without user and password.
@@ -213,7 +230,11 @@ impl UrlParts {
             "wss" => "https",
             other => other,
         };
-        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        let query = self
+            .query
+            .as_ref()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
         format!("{scheme}://{}{}{query}", self.host_and_port(), self.path)
     }
 }
@@ -283,16 +304,29 @@ mod tests {
 
     #[test]
     fn public_urls_lead_to_the_real_server() {
-        let book = AddressBook::new("http://127.0.0.1:8080/twilio/call?a=1", Some("https://voice.example.com/")).unwrap();
+        let book = AddressBook::new(
+            "http://127.0.0.1:8080/twilio/call?a=1",
+            Some("https://voice.example.com/"),
+        )
+        .unwrap();
         assert_eq!(
             book.public_url("http://127.0.0.1:8080/twilio/call?a=1"),
             "https://voice.example.com/twilio/call?a=1"
         );
         let target = book.target("wss://voice.example.com/media/x").unwrap();
-        assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("127.0.0.1", 8080, "/media/x"));
+        assert_eq!(
+            (target.host.as_str(), target.port, target.path.as_str()),
+            ("127.0.0.1", 8080, "/media/x")
+        );
         assert_eq!(target.host_header, "voice.example.com");
-        assert_eq!(book.target("https://voice.example.community/"), Err(AddressError::Elsewhere));
-        assert_eq!(book.target("https://10.0.0.1/x"), Err(AddressError::Elsewhere));
+        assert_eq!(
+            book.target("https://voice.example.community/"),
+            Err(AddressError::Elsewhere)
+        );
+        assert_eq!(
+            book.target("https://10.0.0.1/x"),
+            Err(AddressError::Elsewhere)
+        );
         assert_eq!(book.target("/x"), Err(AddressError::Malformed));
         assert_eq!(book.target("ws://localhost:9/x").unwrap().port, 9);
         assert!(book.target("wss://localhost:9/x").is_err(), "no TLS here");
@@ -300,11 +334,26 @@ mod tests {
 
     #[test]
     fn a_public_base_may_have_a_path_and_users() {
-        let book = AddressBook::new("http://127.0.0.1:8080/call", Some("https://example.com/tunnel")).unwrap();
-        assert_eq!(book.public_url("http://127.0.0.1:8080/call"), "https://example.com/tunnel/call");
-        let target = book.target("https://user:p%40ss@example.com/tunnel/next?x=1").unwrap();
-        assert_eq!((target.path.as_str(), target.userinfo.as_deref()), ("/next?x=1", Some("user:p@ss")));
-        assert_eq!(book.target("https://example.com/other"), Err(AddressError::Elsewhere));
+        let book = AddressBook::new(
+            "http://127.0.0.1:8080/call",
+            Some("https://example.com/tunnel"),
+        )
+        .unwrap();
+        assert_eq!(
+            book.public_url("http://127.0.0.1:8080/call"),
+            "https://example.com/tunnel/call"
+        );
+        let target = book
+            .target("https://user:p%40ss@example.com/tunnel/next?x=1")
+            .unwrap();
+        assert_eq!(
+            (target.path.as_str(), target.userinfo.as_deref()),
+            ("/next?x=1", Some("user:p@ss"))
+        );
+        assert_eq!(
+            book.target("https://example.com/other"),
+            Err(AddressError::Elsewhere)
+        );
     }
 
     #[test]
@@ -319,7 +368,11 @@ mod tests {
             ("", "https://example.com/voice/answer?x=1"),
             ("//cdn.example/a", "https://cdn.example/a"),
         ] {
-            assert_eq!(resolve(base, reference).as_deref(), Some(expected), "{reference}");
+            assert_eq!(
+                resolve(base, reference).as_deref(),
+                Some(expected),
+                "{reference}"
+            );
         }
         assert_eq!(resolve(base, "a b"), None);
     }

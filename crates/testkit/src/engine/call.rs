@@ -192,7 +192,8 @@ impl Call {
 
     /// Keeps an answer document for the outcome.
     pub fn document(&self, document: Document) {
-        self.recorder.write(|record| record.documents.push(document));
+        self.recorder
+            .write(|record| record.documents.push(document));
     }
 
     /// Since the call began (wall time).
@@ -241,17 +242,17 @@ impl Call {
     /// When there is no reply.
     pub async fn request(&self, webhook: &Webhook) -> Result<WebhookReply, WebhookFailure> {
         let (result, answer) = self.http.send(webhook).await;
-        if let (Some(limit), Ok(reply)) = (self.plan.slow_webhook, &result) {
-            if reply.latency > limit {
-                self.complain(Finding::warning(
-                    "slow-webhook",
-                    format!(
-                        "the app took {} ms for the webhook \"{}\": the caller hears nothing meanwhile",
-                        reply.latency.as_millis(),
-                        webhook.purpose
-                    ),
-                ));
-            }
+        if let (Some(limit), Ok(reply)) = (self.plan.slow_webhook, &result)
+            && reply.latency > limit
+        {
+            self.complain(Finding::warning(
+                "slow-webhook",
+                format!(
+                    "the app took {} ms for the webhook \"{}\": the caller hears nothing meanwhile",
+                    reply.latency.as_millis(),
+                    webhook.purpose
+                ),
+            ));
         }
         self.recorder.write(|record| record.webhooks.push(answer));
         result

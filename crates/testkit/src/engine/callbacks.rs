@@ -60,7 +60,8 @@ impl CallbackDelivery {
 }
 
 /// Checks the reply to a callback.
-pub type ReplyCheck = Arc<dyn Fn(&Result<WebhookReply, WebhookFailure>) -> Vec<Finding> + Send + Sync>;
+pub type ReplyCheck =
+    Arc<dyn Fn(&Result<WebhookReply, WebhookFailure>) -> Vec<Finding> + Send + Sync>;
 
 /// A callback that is on its way.
 pub(crate) struct Callback {
@@ -70,7 +71,9 @@ pub(crate) struct Callback {
 
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Callback").field("webhook", &self.webhook).finish_non_exhaustive()
+        f.debug_struct("Callback")
+            .field("webhook", &self.webhook)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,7 +108,12 @@ pub(crate) async fn deliver(
     }
 }
 
-async fn send(delivery: &CallbackDelivery, http: &HttpPort, recorder: &Recorder, callback: Callback) {
+async fn send(
+    delivery: &CallbackDelivery,
+    http: &HttpPort,
+    recorder: &Recorder,
+    callback: Callback,
+) {
     for _ in 0..=delivery.repeats {
         let (result, answer) = http.send(&callback.webhook).await;
         for finding in (callback.check)(&result) {

@@ -9,7 +9,11 @@ pub struct Tempo(f64);
 impl Tempo {
     /// `speed` times as fast as life; what is not between 0.01 and 1000 is brought there.
     pub fn new(speed: f64) -> Self {
-        Self(if speed.is_finite() { speed.clamp(0.01, 1_000.0) } else { 1.0 })
+        Self(if speed.is_finite() {
+            speed.clamp(0.01, 1_000.0)
+        } else {
+            1.0
+        })
     }
 
     /// How long `call_time` takes on the wall.
@@ -62,7 +66,9 @@ pub fn local_now(ahead: Duration) -> String {
 }
 
 fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -88,10 +94,15 @@ impl Civil {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march_month = (5 * day_of_year + 2) / 153;
-        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let month = if march_month < 10 {
+            march_month + 3
+        } else {
+            march_month - 9
+        };
         let civil = Self {
             year: year_of_era + era * 400 + i64::from(month <= 2),
             month: month as usize,
@@ -118,15 +129,24 @@ mod tests {
             (1_767_225_599, (2025, 12, 31, 3, 23)),
         ] {
             let (date, _) = Civil::at(Duration::from_secs(seconds));
-            assert_eq!((date.year, date.month, date.day, date.weekday, date.hour), expected);
+            assert_eq!(
+                (date.year, date.month, date.day, date.weekday, date.hour),
+                expected
+            );
         }
     }
 
     #[test]
     fn tempo_scales_both_ways() {
         let tempo = Tempo::new(10.0);
-        assert_eq!(tempo.wall(Duration::from_secs(1)), Duration::from_millis(100));
-        assert_eq!(tempo.call(Duration::from_millis(100)), Duration::from_secs(1));
+        assert_eq!(
+            tempo.wall(Duration::from_secs(1)),
+            Duration::from_millis(100)
+        );
+        assert_eq!(
+            tempo.call(Duration::from_millis(100)),
+            Duration::from_secs(1)
+        );
         assert_eq!(Tempo::new(f64::NAN), Tempo::new(1.0));
     }
 }

@@ -168,7 +168,10 @@ impl HttpPort {
     }
 
     /// Sends a webhook, waits for the reply, and says how it went.
-    pub(crate) async fn send(&self, webhook: &Webhook) -> (Result<WebhookReply, WebhookFailure>, WebhookAnswer) {
+    pub(crate) async fn send(
+        &self,
+        webhook: &Webhook,
+    ) -> (Result<WebhookReply, WebhookFailure>, WebhookAnswer) {
         let begun = Instant::now();
         let result = match timeout(webhook.timeout, self.exchange(webhook, begun)).await {
             Ok(result) => result,
@@ -199,7 +202,11 @@ impl HttpPort {
         (result, answer)
     }
 
-    async fn exchange(&self, webhook: &Webhook, begun: Instant) -> Result<WebhookReply, WebhookFailure> {
+    async fn exchange(
+        &self,
+        webhook: &Webhook,
+        begun: Instant,
+    ) -> Result<WebhookReply, WebhookFailure> {
         let request = self.request(webhook)?;
         self.recorder.trace(
             Way::ToApp,
@@ -217,7 +224,9 @@ impl HttpPort {
         let (head, body) = response.into_parts();
         let body = match Limited::new(body, LARGEST_BODY).collect().await {
             Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(WebhookFailure::TooLarge),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                return Err(WebhookFailure::TooLarge);
+            }
             Err(_) => return Err(WebhookFailure::Connection),
         };
         self.recorder.trace(
@@ -243,7 +252,10 @@ impl HttpPort {
             .map_err(|error| WebhookFailure::Url(error.to_string()))?;
         let mut request = Request::builder()
             .method(webhook.method.clone())
-            .uri(format!("http://{}:{}{}", target.host, target.port, target.path))
+            .uri(format!(
+                "http://{}:{}{}",
+                target.host, target.port, target.path
+            ))
             .header(HOST, target.host_header);
         if let Some(content_type) = &webhook.content_type {
             request = request.header(CONTENT_TYPE, content_type);
@@ -268,6 +280,11 @@ pub(crate) fn basic(userinfo: &str) -> String {
 pub(crate) fn readable(headers: &HeaderMap<HeaderValue>) -> Vec<(String, String)> {
     headers
         .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect()
 }

@@ -170,21 +170,30 @@ impl Person {
             Step::Silence(duration) => sleep(self.tempo.wall(*duration)).await,
             Step::Press(keys) => self.press(keys).await,
             Step::WaitForAudio(within) => {
-                self.wait(*within, "nothing-heard", "to hear something", |ear| !ear.heard.is_zero())
-                    .await;
+                self.wait(*within, "nothing-heard", "to hear something", |ear| {
+                    !ear.heard.is_zero()
+                })
+                .await;
             }
             Step::WaitToHear { heard, within } => {
-                self.wait(*within, "too-little-heard", "to hear more", |ear| ear.heard >= *heard)
-                    .await;
+                self.wait(*within, "too-little-heard", "to hear more", |ear| {
+                    ear.heard >= *heard
+                })
+                .await;
             }
             Step::WaitForMarks { marks, within } => {
-                self.wait(*within, "marks-missing", "for marks to be played", |ear| ear.marks >= *marks)
-                    .await;
+                self.wait(*within, "marks-missing", "for marks to be played", |ear| {
+                    ear.marks >= *marks
+                })
+                .await;
             }
             Step::WaitForQuiet { quiet, within } => {
-                self.wait(*within, "never-quiet", "for the app to stop talking", |ear| {
-                    ear.connected && ear.quiet >= *quiet
-                })
+                self.wait(
+                    *within,
+                    "never-quiet",
+                    "for the app to stop talking",
+                    |ear| ear.connected && ear.quiet >= *quiet,
+                )
                 .await;
             }
             Step::Interrupt { with, within } => self.interrupt(with, *within).await,
@@ -212,7 +221,9 @@ impl Person {
         let mut ear = self.line.ear.subscribe();
         let before = ear.borrow().spoken;
         self.line.say(speech.clone());
-        let _ = ear.wait_for(|ear| ear.spoken > before || !ear.connected).await;
+        let _ = ear
+            .wait_for(|ear| ear.spoken > before || !ear.connected)
+            .await;
     }
 
     async fn press(&self, keys: &str) {
@@ -235,7 +246,12 @@ impl Person {
 
     async fn interrupt(&self, with: &Interruption, within: Duration) {
         if !self
-            .wait(within, "nothing-to-interrupt", "for the app to speak", |ear| ear.sounding)
+            .wait(
+                within,
+                "nothing-to-interrupt",
+                "for the app to speak",
+                |ear| ear.sounding,
+            )
             .await
         {
             return;
@@ -274,7 +290,10 @@ impl Person {
     fn complain(&self, code: &'static str, what: &str, within: Duration) {
         self.recorder.complain(Finding::error(
             code,
-            format!("the caller waited {} ms {what}, in vain", within.as_millis()),
+            format!(
+                "the caller waited {} ms {what}, in vain",
+                within.as_millis()
+            ),
         ));
     }
 }

@@ -8,8 +8,11 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout, timeout_at};
+use tokio::time::{
+    Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout, timeout_at,
+};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -196,7 +199,10 @@ impl<'a> Stream<'a> {
         let rate = self.wire.rate();
         self.note_gap(played.samples.len(), count, !played.marks.is_empty());
         self.played += played.samples.len();
-        let sounding = played.samples.iter().any(|sample| sample.unsigned_abs() > SOUND);
+        let sounding = played
+            .samples
+            .iter()
+            .any(|sample| sample.unsigned_abs() > SOUND);
         if sounding && self.summary.first_sound.is_none() {
             self.summary.first_sound = Some(self.opened.elapsed());
         }
@@ -224,16 +230,16 @@ impl<'a> Stream<'a> {
 
     /// A gap: the app's audio stopped short, and went on before anybody would call it a pause.
     fn note_gap(&mut self, played: usize, count: usize, marked: bool) {
-        if played > 0 {
-            if let Some(since) = self.dry.take() {
-                let gap = self.elapsed.saturating_sub(TICK).saturating_sub(since);
-                if !gap.is_zero() && gap <= LONGEST_GAP {
-                    self.summary.gaps += 1;
-                    self.summary.gap_time += gap;
-                }
+        if played > 0
+            && let Some(since) = self.dry.take()
+        {
+            let gap = self.elapsed.saturating_sub(TICK).saturating_sub(since);
+            if !gap.is_zero() && gap <= LONGEST_GAP {
+                self.summary.gaps += 1;
+                self.summary.gap_time += gap;
             }
         }
-        if played > 0 && played <= count && self.playout.is_silent() && !marked {
+        if played > 0 && self.playout.is_silent() && !marked {
             let silent = duration_of(count - played, self.wire.rate());
             self.dry = Some(self.elapsed.saturating_sub(silent));
         }
@@ -266,7 +272,7 @@ impl<'a> Stream<'a> {
             }
             Some(Ok(_)) => None,
             Some(Err(error)) => {
-                if !matches!(error, Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed) {
+                if !is_disconnect(&error) {
                     self.call.complain(Finding::error(
                         "websocket-protocol",
                         format!("the app broke the WebSocket protocol: {error}"),
@@ -359,7 +365,10 @@ impl<'a> Stream<'a> {
     /// A message that must arrive: waits for room, but not for ever.
     async fn send(&mut self, message: WireMessage) {
         self.count_sent(&message);
-        if timeout(WRITE_DEADLINE, self.outbox.send(into_frame(message))).await.is_err() {
+        if timeout(WRITE_DEADLINE, self.outbox.send(into_frame(message)))
+            .await
+            .is_err()
+        {
             self.complain_of_congestion();
         }
     }
@@ -389,9 +398,14 @@ impl<'a> Stream<'a> {
     }
 
     fn trace_close(&self, way: Way, code: u16) {
-        self.call
-            .recorder
-            .trace(way, TraceKind::Close, code.to_string(), vec![], String::new(), 0);
+        self.call.recorder.trace(
+            way,
+            TraceKind::Close,
+            code.to_string(),
+            vec![],
+            String::new(),
+            0,
+        );
     }
 
     /// Says goodbye as the carrier does, and watches whether the app lets go.
@@ -414,7 +428,10 @@ impl<'a> Stream<'a> {
             StreamEnd::AppClosed(code) => {
                 self.summary.closed_by_app = Some(code);
                 // Reading on is what sends the reply to the app's close.
-                let _ = timeout(self.call.linger(), async { while let Some(Ok(_)) = reader.next().await {} }).await;
+                let _ = timeout(self.call.linger(), async {
+                    while let Some(Ok(_)) = reader.next().await {}
+                })
+                .await;
             }
             StreamEnd::AppVanished => self.summary.closed_by_app = Some(1006),
             StreamEnd::Dropped => {}
@@ -458,7 +475,9 @@ impl<'a> Stream<'a> {
                 ),
             ));
         }
-        self.call.recorder.write(|record| record.streams.push(summary));
+        self.call
+            .recorder
+            .write(|record| record.streams.push(summary));
     }
 }
 
@@ -471,7 +490,10 @@ impl Drop for Stream<'_> {
 }
 
 /// Writes what is in the outbox, so that a slow app never keeps the carrier from reading.
-async fn write(mut sink: SplitSink<WebSocketStream<TcpStream>, Message>, mut waiting: mpsc::Receiver<Message>) {
+async fn write(
+    mut sink: SplitSink<WebSocketStream<TcpStream>, Message>,
+    mut waiting: mpsc::Receiver<Message>,
+) {
     while let Some(message) = waiting.recv().await {
         match timeout(WRITE_DEADLINE, sink.send(message)).await {
             Ok(Ok(())) => {}
@@ -479,6 +501,17 @@ async fn write(mut sink: SplitSink<WebSocketStream<TcpStream>, Message>, mut wai
             Ok(Err(_)) | Err(_) => return,
         }
     }
+}
+
+/// A connection that ended without a WebSocket goodbye, as opposed to one that carried nonsense.
+fn is_disconnect(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Io(_)
+            | Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+    )
 }
 
 fn into_frame(message: WireMessage) -> Message {

@@ -169,7 +169,9 @@ impl Playout {
         let mut kept = None;
         for (index, item) in std::mem::take(&mut self.queue).into_iter().enumerate() {
             match item {
-                Item::Audio { samples, played } if index == 0 && played > 0 && self.rules.clear_keeps_current => {
+                Item::Audio { samples, played }
+                    if index == 0 && played > 0 && self.rules.clear_keeps_current =>
+                {
                     kept = Some(Item::Audio { samples, played });
                 }
                 Item::Audio { samples, played } => cleared.samples += samples.len() - played,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::complaint::{Complaint, Finding, Severity};
+use crate::complaint::{Complaint, Finding};
 use crate::document::Document;
 use crate::engine::line::lock;
 use crate::outcome::{Interrupted, StreamSummary, WebhookAnswer};
@@ -92,13 +92,6 @@ impl Recorder {
         });
     }
 
-    pub(crate) fn complained_of_error(&self) -> bool {
-        lock(&self.record)
-            .complaints
-            .iter()
-            .any(|complaint| complaint.severity == Severity::Error)
-    }
-
     pub(crate) fn key_pressed(&self) {
         self.write(|record| record.keys_pressed += 1);
     }
@@ -116,12 +109,30 @@ impl Recorder {
     }
 
     pub(crate) fn trace_text(&self, way: Way, text: &str) {
-        let shown = if self.whole_trace { text.to_owned() } else { shortened(text) };
-        self.trace(way, TraceKind::Text, String::new(), vec![], shown, text.len());
+        let shown = if self.whole_trace {
+            text.to_owned()
+        } else {
+            shortened(text)
+        };
+        self.trace(
+            way,
+            TraceKind::Text,
+            String::new(),
+            vec![],
+            shown,
+            text.len(),
+        );
     }
 
     pub(crate) fn trace_binary(&self, way: Way, bytes: usize) {
-        self.trace(way, TraceKind::Binary, String::new(), vec![], String::new(), bytes);
+        self.trace(
+            way,
+            TraceKind::Binary,
+            String::new(),
+            vec![],
+            String::new(),
+            bytes,
+        );
     }
 
     pub(crate) fn trace(
@@ -164,6 +175,8 @@ const SAME_COMPLAINT: usize = 3;
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("begun", &self.begun).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
     }
 }

@@ -48,7 +48,9 @@ impl Upgrade {
 
 impl std::fmt::Debug for Upgrade {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upgrade").field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("Upgrade")
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,7 +107,14 @@ pub(crate) async fn open(
         Ok(_) => "101 Switching Protocols".to_owned(),
         Err(failure) => failure.to_string(),
     };
-    recorder.trace(Way::FromApp, TraceKind::Handshake, head, vec![], String::new(), 0);
+    recorder.trace(
+        Way::FromApp,
+        TraceKind::Handshake,
+        head,
+        vec![],
+        String::new(),
+        0,
+    );
     result.map(|socket| MediaSocket {
         socket,
         opened_after: begun.elapsed(),

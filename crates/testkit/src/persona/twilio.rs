@@ -49,7 +49,10 @@ impl TwilioAccount {
     }
 
     /// Which status callbacks are sent, in the words of `statusCallbackEvent`.
-    pub fn with_status_events<I: Into<String>>(mut self, events: impl IntoIterator<Item = I>) -> Self {
+    pub fn with_status_events<I: Into<String>>(
+        mut self,
+        events: impl IntoIterator<Item = I>,
+    ) -> Self {
         self.status_events = events.into_iter().map(Into::into).collect();
         self
     }

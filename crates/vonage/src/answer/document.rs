@@ -37,7 +37,8 @@ pub(super) fn fill(document: &Document, links: &CallLinks) -> Result<String> {
         return Err(invalid("the NCCO is not a JSON array"));
     };
     for (index, action) in actions.iter().enumerate() {
-        lint(action).map_err(|fault| invalid(&format!("action {} of the NCCO: {fault}", index + 1)))?;
+        lint(action)
+            .map_err(|fault| invalid(&format!("action {} of the NCCO: {fault}", index + 1)))?;
     }
     Ok(filled)
 }
@@ -92,7 +93,11 @@ fn lint_endpoint(endpoint: Option<&Value>) -> Lint {
     if !ENDPOINTS.contains(&kind) {
         return Err("Vonage has no such type of endpoint");
     }
-    if kind == "websocket" { lint_websocket(endpoint) } else { Ok(()) }
+    if kind == "websocket" {
+        lint_websocket(endpoint)
+    } else {
+        Ok(())
+    }
 }
 
 fn lint_websocket(endpoint: &Map<String, Value>) -> Lint {
@@ -100,7 +105,11 @@ fn lint_websocket(endpoint: &Map<String, Value>) -> Lint {
     if !uri.starts_with("wss://") && !uri.starts_with("ws://") {
         return Err("a websocket has a `uri` with wss");
     }
-    let is_known = |value: &Value| value.as_str().is_some_and(|text| CONTENT_TYPES.contains(&text));
+    let is_known = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| CONTENT_TYPES.contains(&text))
+    };
     if endpoint.contains_key("contentType") || !endpoint.get("content-type").is_none_or(is_known) {
         return Err(
             "the `content-type` (spelt so) of a websocket is audio/l16;rate=8000, 16000 or 24000; if it is spelt \
@@ -111,7 +120,9 @@ fn lint_websocket(endpoint: &Map<String, Value>) -> Lint {
         None => Ok(()),
         Some(Value::Object(headers)) => {
             let is_reserved = |name: &String| {
-                RESERVED_HEADERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+                RESERVED_HEADERS
+                    .iter()
+                    .any(|reserved| name.eq_ignore_ascii_case(reserved))
             };
             if headers.keys().any(is_reserved) {
                 Err("a header of a websocket cannot be `event` or `content-type`")
@@ -130,5 +141,8 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 }
 
 fn is_one_text(value: Option<&Value>) -> bool {
-    matches!(value.and_then(Value::as_array).map(Vec::as_slice), Some([Value::String(_)]))
+    matches!(
+        value.and_then(Value::as_array).map(Vec::as_slice),
+        Some([Value::String(_)])
+    )
 }

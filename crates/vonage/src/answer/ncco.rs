@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 
 /// One action. Optional members that are not there mean Vonage's default.
 #[derive(Debug, Serialize)]
-#[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "action",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub(super) enum Action<'a> {
     Talk {
         text: Cow<'a, str>,

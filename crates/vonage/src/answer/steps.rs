@@ -48,10 +48,12 @@ pub(super) fn write(config: &VonageConfig, steps: &[Step], links: &CallLinks) ->
             }
         }
     }
-    serde_json::to_vec(&actions).map(Bytes::from).map_err(|error| {
-        let detail = "the NCCO could not be written as JSON";
-        Error::new(ErrorKind::Internal, "write answer", detail).with_source(error)
-    })
+    serde_json::to_vec(&actions)
+        .map(Bytes::from)
+        .map_err(|error| {
+            let detail = "the NCCO could not be written as JSON";
+            Error::new(ErrorKind::Internal, "write answer", detail).with_source(error)
+        })
 }
 
 /// What may follow a step: after one that ends the NCCO, only a hang-up, which is what happens anyway.
@@ -130,7 +132,9 @@ fn stream<'a>(config: &VonageConfig, step: &'a Stream, links: &'a CallLinks) -> 
 
 fn is_reserved(name: &str) -> bool {
     name == StreamTicket::KEY_PARAMETER
-        || RESERVED_HEADERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+        || RESERVED_HEADERS
+            .iter()
+            .any(|reserved| name.eq_ignore_ascii_case(reserved))
 }
 
 fn talk(step: &Say, barge_in: bool) -> Result<Action<'_>> {
@@ -203,7 +207,9 @@ fn http_url(url: &str) -> Result<&str> {
     if is_http && has_host && url.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(url)
     } else {
-        Err(invalid("a URL in an answer must be absolute, with http or https"))
+        Err(invalid(
+            "a URL in an answer must be absolute, with http or https",
+        ))
     }
 }
 
@@ -249,7 +255,9 @@ fn keys(step: &Gather) -> Result<Keys> {
     };
     let max_digits = step.max_digits.unwrap_or(MAX_DIGITS);
     if !(1..=MAX_DIGITS_NOW).contains(&max_digits) {
-        return Err(invalid(&format!("a gather takes 1 to {MAX_DIGITS_NOW} keys")));
+        return Err(invalid(&format!(
+            "a gather takes 1 to {MAX_DIGITS_NOW} keys"
+        )));
     }
     Ok(Keys {
         time_out: whole_seconds(step.timeout, 0..=10, "the timeout of keys")?,
@@ -262,16 +270,25 @@ fn dial<'a>(step: &'a Dial, links: &'a CallLinks) -> Result<Action<'a>> {
     let target = match step.targets.as_slice() {
         [target] => target,
         [] => return Err(invalid("the dial has no target")),
-        _ => return Err(unsupported("Vonage connects with one party, not with several at once")),
+        _ => {
+            return Err(unsupported(
+                "Vonage connects with one party, not with several at once",
+            ));
+        }
     };
     let from = match &step.caller_id {
         None | Some(Party::Withheld) => None,
-        Some(party) => Some(number(party).ok_or_else(|| {
-            invalid("the caller id must be a number of yours in E.164")
-        })?),
+        Some(party) => Some(
+            number(party)
+                .ok_or_else(|| invalid("the caller id must be a number of yours in E.164"))?,
+        ),
     };
-    let timeout = step.ring_timeout.map(|time| whole_seconds(time, 3..=7200, "the ring timeout"));
-    let limit = step.time_limit.map(|time| whole_seconds(time, 1..=7200, "the time limit"));
+    let timeout = step
+        .ring_timeout
+        .map(|time| whole_seconds(time, 3..=7200, "the ring timeout"));
+    let limit = step
+        .time_limit
+        .map(|time| whole_seconds(time, 1..=7200, "the time limit"));
     Ok(Action::Connect {
         from,
         endpoint: [endpoint(target)?],
@@ -317,7 +334,11 @@ fn redirect<'a>(step: &'a Redirect, links: &'a CallLinks) -> Result<Action<'a>> 
     let callback = match step {
         Redirect::Here => Callback::to(links.answer_url()),
         Redirect::To(url) => Callback::to(http_url(url)?),
-        _ => return Err(unsupported("this crate does not know this kind of redirect")),
+        _ => {
+            return Err(unsupported(
+                "this crate does not know this kind of redirect",
+            ));
+        }
     };
     Ok(Action::Notify {
         payload: Payload { reason: "redirect" },
@@ -330,6 +351,8 @@ fn whole_seconds(time: Duration, range: RangeInclusive<u64>, what: &str) -> Resu
         Ok(time.as_secs())
     } else {
         let (first, last) = (range.start(), range.end());
-        Err(invalid(&format!("{what} must be {first} to {last} whole seconds")))
+        Err(invalid(&format!(
+            "{what} must be {first} to {last} whole seconds"
+        )))
     }
 }

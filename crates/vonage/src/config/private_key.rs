@@ -14,14 +14,15 @@ pub(super) fn read(configured: &Secret) -> Result<Secret> {
     let text = configured.expose().trim();
     if text.contains("-----BEGIN") {
         let text = text.replace("\\r", "").replace("\\n", "\n");
-        return checked(&text, "`private_key`");
+        return checked(text.trim(), "`private_key`");
     }
     // The error does not repeat the path: it may be a key that was pasted without its first line.
     let mut content = String::new();
     File::open(text)
         .and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut content))
         .map_err(|error| {
-            let detail = "`private_key` is neither PEM text nor the path of a file that can be read";
+            let detail =
+                "`private_key` is neither PEM text nor the path of a file that can be read";
             Error::configuration(detail).with_source(std::io::Error::from(error.kind()))
         })?;
     checked(content.trim(), "the file that `private_key` names")
@@ -45,7 +46,10 @@ fn is_private_key(pem: &str) -> bool {
             .strip_prefix(&format!("-----BEGIN {label}-----"))
             .and_then(|rest| rest.strip_suffix(&format!("-----END {label}-----")));
         body.is_some_and(|body| {
-            let mut base64 = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).peekable();
+            let mut base64 = body
+                .bytes()
+                .filter(|byte| !byte.is_ascii_whitespace())
+                .peekable();
             base64.peek().is_some()
                 && base64.all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
         })
@@ -85,7 +89,12 @@ mod tests {
         let wrong = read_text(path.to_str().unwrap());
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read.unwrap().expose(), PEM);
-        assert!(wrong.unwrap_err().to_string().contains("the file that `private_key` names"));
+        assert!(
+            wrong
+                .unwrap_err()
+                .to_string()
+                .contains("the file that `private_key` names")
+        );
     }
 
     #[test]
@@ -102,7 +111,10 @@ mod tests {
         ] {
             let error = read_text(text).unwrap_err();
             assert!(error.to_string().contains("`private_key`"), "{error}");
-            assert!(!format!("{error}{error:?}").contains("hunter2"), "{error:?}");
+            assert!(
+                !format!("{error}{error:?}").contains("hunter2"),
+                "{error:?}"
+            );
         }
     }
 }

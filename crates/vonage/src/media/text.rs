@@ -82,7 +82,9 @@ fn connected(members: &Parameters) -> Result<Text> {
     };
     let own = |name: &str| name != "event" && name != "content-type";
     let headers = members.iter().filter(|(name, _)| own(name));
-    let parameters = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let parameters = headers
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     Ok(Text::Connected { rate, parameters })
 }
 
@@ -91,8 +93,14 @@ fn rate(content_type: &str) -> Result<SampleRate> {
     let content_type = content_type.to_ascii_lowercase();
     let mut parts = content_type.split(';').map(str::trim);
     let is_linear = parts.next() == Some("audio/l16");
-    let rate = parts.find_map(|part| part.strip_prefix("rate=")).map(str::trim);
-    let known = |hz: &str| crate::config::RATES.into_iter().find(|rate| rate.hz().to_string() == hz);
+    let rate = parts
+        .find_map(|part| part.strip_prefix("rate="))
+        .map(str::trim);
+    let known = |hz: &str| {
+        crate::config::RATES
+            .into_iter()
+            .find(|rate| rate.hz().to_string() == hz)
+    };
     let rate = rate.map_or(Some(DEFAULT_RATE), known);
     rate.filter(|_| is_linear).ok_or_else(|| {
         let detail = "the socket announces audio that is not audio/l16 at 8000, 16000 or 24000 Hz";

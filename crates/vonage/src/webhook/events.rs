@@ -49,8 +49,10 @@ impl Shape {
             Self::Notify
         } else if has("reason") && !has("original_request") {
             Self::Fault
-        } else if matches!(message.kind, WebhookKind::NextStep | WebhookKind::IncomingCall)
-            && message.leg().is_some()
+        } else if matches!(
+            message.kind,
+            WebhookKind::NextStep | WebhookKind::IncomingCall
+        ) && message.leg().is_some()
         {
             Self::Answer
         } else {
@@ -156,7 +158,9 @@ fn read_status(message: &Message, word: &str) -> (CallEventKind, Option<CallId>)
         Some(status) => {
             let mut report = StatusReport::new(status);
             report.duration = duration(message);
-            report.sip_code = message.filled("sip_code").and_then(|code| code.parse().ok());
+            report.sip_code = message
+                .filled("sip_code")
+                .and_then(|code| code.parse().ok());
             report.reason = message.filled("detail").map(redact::text);
             (CallEventKind::Status(report), leg)
         }
@@ -177,7 +181,9 @@ pub(super) fn is_media_leg(message: &Message) -> bool {
 }
 
 fn media_leg(message: &Message, word: &str, status: Option<CallStatus>) -> CallEventKind {
-    let stream_id = message.leg().and_then(|leg| StreamId::new(leg.as_str()).ok());
+    let stream_id = message
+        .leg()
+        .and_then(|leg| StreamId::new(leg.as_str()).ok());
     let mut report = StreamReport::new(stream_id.clone());
     report.status = Some(redact::text(word));
     match word {
@@ -201,7 +207,12 @@ fn leg_event(
     word: &str,
     status: Option<CallStatus>,
 ) -> CallEventKind {
-    CallEventKind::Leg(LegReport::new(message.leg(), role, status, redact::text(word)))
+    CallEventKind::Leg(LegReport::new(
+        message.leg(),
+        role,
+        status,
+        redact::text(word),
+    ))
 }
 
 fn dial_ended(message: &Message, status: CallStatus) -> CallEventKind {

@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn members_keep_their_order_and_their_nested_text() {
-        let json = r#"{"b":"x\u00e9","a":1.50,"n":null,"o":{"z":1, "a":[2]},"t":true,"lone":"\ud800"}"#;
+        let json =
+            r#"{"b":"x\u00e9","a":1.50,"n":null,"o":{"z":1, "a":[2]},"t":true,"lone":"\ud800"}"#;
         let members = members(json).unwrap();
         assert_eq!(
             members.iter().collect::<Vec<_>>(),
@@ -150,8 +151,14 @@ mod tests {
         .into_iter()
         .collect();
         let masked = without_media_token(parameters);
-        assert_eq!(masked.get("to"), Some("wss://voice.example.com/vonage/media/***"));
+        assert_eq!(
+            masked.get("to"),
+            Some("wss://voice.example.com/vonage/media/***")
+        );
         assert_eq!(masked.get("from"), Some("447700900000"));
-        assert_eq!(masked.get("recording_url"), Some("https://api.nexmo.com/v1/files/1"));
+        assert_eq!(
+            masked.get("recording_url"),
+            Some("https://api.nexmo.com/v1/files/1")
+        );
     }
 }

@@ -20,7 +20,9 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
     let id = message
         .leg()
         .ok_or_else(|| Error::malformed("the webhook names no call: `uuid` is missing"))?;
-    let to = message.filled("to").map_or(Party::Withheld, Party::parse_without_plus);
+    let to = message
+        .filled("to")
+        .map_or(Party::Withheld, Party::parse_without_plus);
     let region_url = message.filled("region_url").map(str::to_owned);
     let direction = direction(&message);
     let from = caller(&message);
@@ -84,16 +86,15 @@ pub(crate) fn takes_answer(request: &WebhookRequest) -> Result<(bool, Acknowledg
     let takes = match Shape::of(&message) {
         _ if request.kind == WebhookKind::IncomingCall => true,
         Shape::Fallback | Shape::Input | Shape::Notify | Shape::Answer => true,
-        Shape::Status => {
-            match message.status_word().unwrap_or_default().as_str() {
-                "human" | "machine" | "disconnected" => true,
-                word => status::is_dial_failure(word) && (asks || events::is_media_leg(&message)),
-            }
-        }
+        Shape::Status => match message.status_word().unwrap_or_default().as_str() {
+            "human" | "machine" | "disconnected" => true,
+            word => status::is_dial_failure(word) && (asks || events::is_media_leg(&message)),
+        },
         Shape::Transfer | Shape::Recording | Shape::Fault => false,
         Shape::Unknown => asks,
     };
-    let must_have_one = request.kind == WebhookKind::IncomingCall || Shape::of(&message) == Shape::Answer;
+    let must_have_one =
+        request.kind == WebhookKind::IncomingCall || Shape::of(&message) == Shape::Answer;
     let acknowledgement = if must_have_one {
         Acknowledgement::EmptyNcco
     } else {

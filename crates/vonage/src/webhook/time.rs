@@ -12,18 +12,29 @@ pub(super) fn seconds_of(text: &str) -> Option<i64> {
         && hour < 24
         && minute < 60
         && second <= 60;
-    in_range.then(|| days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
+    in_range
+        .then(|| days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
-    let mut parts = text.split(separator).map(|part| part.parse::<u16>().map(i64::from));
-    let three = [parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?];
+    let mut parts = text
+        .split(separator)
+        .map(|part| part.parse::<u16>().map(i64::from));
+    let three = [
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+    ];
     parts.next().is_none().then_some(three)
 }
 
 /// In years that begin in March the leap day is the last one.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let leap_days = year / 4 - year / 100 + year / 400;
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
@@ -42,7 +53,14 @@ mod tests {
         ] {
             assert_eq!(seconds_of(text), Some(seconds), "{text}");
         }
-        for bad in ["", "Z", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00Z", "a-b-cT0:0:0Z"] {
+        for bad in [
+            "",
+            "Z",
+            "2026-01-01",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T00:00Z",
+            "a-b-cT0:0:0Z",
+        ] {
             assert_eq!(seconds_of(bad), None, "{bad}");
         }
     }

@@ -20,7 +20,12 @@ impl Session<'_> {
         let mut children: Vec<Child<'_>> = verb
             .children
             .iter()
-            .filter(|child| matches!(child.name.as_str(), "Number" | "Client" | "Sip" | "WhatsApp"))
+            .filter(|child| {
+                matches!(
+                    child.name.as_str(),
+                    "Number" | "Client" | "Sip" | "WhatsApp"
+                )
+            })
             .chain((!verb.text.trim().is_empty()).then_some(verb))
             .map(|element| Child {
                 element,
@@ -30,8 +35,10 @@ impl Session<'_> {
             })
             .collect();
         for child in &mut children {
-            self.child_event(verb, base, child, "initiated", "initiated", 0).await;
-            self.child_event(verb, base, child, "ringing", "ringing", 0).await;
+            self.child_event(verb, base, child, "initiated", "initiated", 0)
+                .await;
+            self.child_event(verb, base, child, "ringing", "ringing", 0)
+                .await;
         }
         let (status, talked) = match self.call.dial_result() {
             DialResult::Completed(talk) => ("completed", Some(talk)),
@@ -42,7 +49,8 @@ impl Session<'_> {
         let connected = match talked {
             Some(talk) => {
                 if let Some(first) = children.first_mut() {
-                    self.child_event(verb, base, first, "in-progress", "answered", 0).await;
+                    self.child_event(verb, base, first, "in-progress", "answered", 0)
+                        .await;
                 }
                 self.call.pass(talk).await
             }
@@ -51,8 +59,13 @@ impl Session<'_> {
         let seconds = talked.map_or(0, |talk| talk.as_secs_f64().ceil() as u64);
         for (index, child) in children.iter_mut().enumerate() {
             // They all rang; the first one answered.
-            let status = if index > 0 && talked.is_some() { "canceled" } else { status };
-            self.child_event(verb, base, child, status, "completed", seconds).await;
+            let status = if index > 0 && talked.is_some() {
+                "canceled"
+            } else {
+                status
+            };
+            self.child_event(verb, base, child, status, "completed", seconds)
+                .await;
         }
         connected?;
         if verb.attribute("action").is_none() {
@@ -89,7 +102,10 @@ impl Session<'_> {
         else {
             return;
         };
-        let wanted = child.element.attribute("statusCallbackEvent").unwrap_or("completed");
+        let wanted = child
+            .element
+            .attribute("statusCallbackEvent")
+            .unwrap_or("completed");
         if !wanted.split(' ').any(|wanted| wanted == event) {
             return;
         }
@@ -147,7 +163,10 @@ fn callee(element: &Element) -> String {
             .map(|child| child.text.trim().to_owned())
     };
     match element.name.as_str() {
-        "Client" => format!("client:{}", named("Identity").unwrap_or_else(|| text.to_owned())),
+        "Client" => format!(
+            "client:{}",
+            named("Identity").unwrap_or_else(|| text.to_owned())
+        ),
         "Sip" => named("Uri").unwrap_or_else(|| text.to_owned()),
         _ => text.to_owned(),
     }

@@ -21,7 +21,11 @@ pub(crate) fn decode(byte: u8) -> i16 {
     let segment = i32::from(byte >> 4 & 0x07);
     let step = i32::from(byte & 0x0f);
     let magnitude = (((step << 3) + BIAS) << segment) - BIAS;
-    let sample = if byte & 0x80 == 0 { magnitude } else { -magnitude };
+    let sample = if byte & 0x80 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    };
     sample as i16
 }
 

@@ -13,7 +13,9 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn knows_attribute(&self, name: &str) -> bool {
-        name == "xmlns" || name.starts_with("xmlns:") || self.attributes.split(' ').any(|known| known == name)
+        name == "xmlns"
+            || name.starts_with("xmlns:")
+            || self.attributes.split(' ').any(|known| known == name)
     }
 
     pub(crate) fn knows_child(&self, name: &str) -> bool {
@@ -118,7 +120,11 @@ const RULES: &[Rule] = &[
         "action method",
         "Stream ConversationRelay VirtualAgent Room Autopilot Conversation AiSession ConversationRelaySession Assistant",
     ),
-    container("Start", "action method", "Stream Siprec Transcription Recording"),
+    container(
+        "Start",
+        "action method",
+        "Stream Siprec Transcription Recording",
+    ),
     container("Stop", "", "Stream Siprec Transcription Recording"),
     container(
         "Stream",
@@ -152,7 +158,10 @@ const RULES: &[Rule] = &[
          elevenlabsTextNormalization backgroundNoiseReduction ignoreBackchannel deepgramSmartFormat",
         "Language Parameter",
     ),
-    leaf("Language", "code ttsProvider voice transcriptionProvider speechModel"),
+    leaf(
+        "Language",
+        "code ttsProvider voice transcriptionProvider speechModel",
+    ),
     text("Redirect", "method", ""),
     container("Hangup", "", "Parameter"),
     leaf("Leave", ""),

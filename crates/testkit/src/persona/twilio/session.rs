@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use crate::complaint::Finding;
 use crate::document::Document;
-use crate::engine::{Call, Ended, Method, ReplyCheck, Webhook, WebhookFailure, WebhookReply, clock, random, resolve};
+use crate::engine::{
+    Call, Ended, Method, ReplyCheck, Webhook, WebhookFailure, WebhookReply, clock, random, resolve,
+};
 use crate::outcome::EndedBy;
 use crate::persona::twilio::TwilioAccount;
 use crate::persona::twilio::sign::signature;
@@ -112,14 +114,21 @@ impl<'a> Session<'a> {
     }
 
     fn ended_by(&self) -> EndedBy {
-        if self.closed_by_app { EndedBy::App } else { EndedBy::Document }
+        if self.closed_by_app {
+            EndedBy::App
+        } else {
+            EndedBy::Document
+        }
     }
 
     async fn run_document(&mut self, root: &Element, url: &str) -> Result<Next, Ended> {
         let first = root.children.iter().position(|verb| verb.name != "Pause");
         for (index, verb) in root.children.iter().enumerate() {
             self.call.check()?;
-            let next = if verb.name == "Pause" && first.is_none_or(|first| index < first) && self.answered.is_none() {
+            let next = if verb.name == "Pause"
+                && first.is_none_or(|first| index < first)
+                && self.answered.is_none()
+            {
                 // A pause at the beginning lets the phone ring on.
                 self.call.pass(verbs::pause_length(verb)).await?;
                 Next::Verb
@@ -188,7 +197,9 @@ impl<'a> Session<'a> {
                 }
                 continue;
             }
-            return self.read_document(jump.purpose, &reply).map(|root| (root, url));
+            return self
+                .read_document(jump.purpose, &reply)
+                .map(|root| (root, url));
         }
         Err(Finding::error("11215", "too many HTTP redirects"))
     }
@@ -197,13 +208,19 @@ impl<'a> Session<'a> {
         if !reply.status.is_success() {
             return Err(Finding::error(
                 "11200",
-                format!("the webhook \"{purpose}\" was answered with status {}", reply.status.as_u16()),
+                format!(
+                    "the webhook \"{purpose}\" was answered with status {}",
+                    reply.status.as_u16()
+                ),
             ));
         }
         if reply.body.len() > twiml::LARGEST {
             return Err(Finding::error(
                 "11750",
-                format!("the TwiML has {} bytes; 64 kB are allowed", reply.body.len()),
+                format!(
+                    "the TwiML has {} bytes; 64 kB are allowed",
+                    reply.body.len()
+                ),
             ));
         }
         let text = reply.text();
@@ -236,7 +253,13 @@ impl<'a> Session<'a> {
     // Webhooks.
 
     /// A signed request.
-    pub(crate) fn webhook(&self, purpose: &str, method: Method, url: &str, parameters: Parameters) -> Webhook {
+    pub(crate) fn webhook(
+        &self,
+        purpose: &str,
+        method: Method,
+        url: &str,
+        parameters: Parameters,
+    ) -> Webhook {
         let encoded = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&parameters)
             .finish();
@@ -253,7 +276,8 @@ impl<'a> Session<'a> {
                 let border = if url.contains('?') { '&' } else { '?' };
                 let url = format!("{url}{border}{encoded}{fragment}");
                 let signature = signature(token, &url, &[]);
-                Webhook::new(purpose, method.into(), url).with_header("X-Twilio-Signature", signature)
+                Webhook::new(purpose, method.into(), url)
+                    .with_header("X-Twilio-Signature", signature)
             }
         };
         webhook
@@ -304,7 +328,12 @@ impl<'a> Session<'a> {
         let Some(url) = self.call.status_url() else {
             return;
         };
-        if !self.account.status_events.iter().any(|wanted| wanted == event) {
+        if !self
+            .account
+            .status_events
+            .iter()
+            .any(|wanted| wanted == event)
+        {
             return;
         }
         let mut extra = pairs([
@@ -374,16 +403,25 @@ pub(crate) fn acknowledged() -> ReplyCheck {
     Arc::new(|result| match result {
         Ok(reply) if !reply.status.is_success() => vec![Finding::warning(
             "15003",
-            format!("a status callback was answered with {}", reply.status.as_u16()),
+            format!(
+                "a status callback was answered with {}",
+                reply.status.as_u16()
+            ),
         )],
-        Ok(reply) if !reply.body.is_empty() && !matches!(reply.media_type().as_str(), "text/xml" | "application/xml") => {
+        Ok(reply)
+            if !reply.body.is_empty()
+                && !matches!(reply.media_type().as_str(), "text/xml" | "application/xml") =>
+        {
             vec![Finding::warning(
                 "15003",
                 "a status callback was answered with a body that is not XML: answer 204",
             )]
         }
         Ok(_) => vec![],
-        Err(failure) => vec![Finding::warning("15003", format!("a status callback failed: {failure}"))],
+        Err(failure) => vec![Finding::warning(
+            "15003",
+            format!("a status callback failed: {failure}"),
+        )],
     })
 }
 

@@ -74,13 +74,20 @@ mod tests {
             "https://example.com/myapp.php?foo=1&bar=2",
             "https://user:secret@example.com:8443/myapp.php?foo=1&bar=2#rc=2",
         ] {
-            assert_eq!(signature("12345", url, &form), "L/OH5YylLD5NRKLltdqwSvS0BnU=", "{url}");
+            assert_eq!(
+                signature("12345", url, &form),
+                "L/OH5YylLD5NRKLltdqwSvS0BnU=",
+                "{url}"
+            );
         }
     }
 
     #[test]
     fn plain_http_keeps_its_port() {
-        assert_eq!(signed_url("http://127.0.0.1:8080/call"), "http://127.0.0.1:8080/call");
+        assert_eq!(
+            signed_url("http://127.0.0.1:8080/call"),
+            "http://127.0.0.1:8080/call"
+        );
         assert_ne!(
             signature("t", "ws://127.0.0.1:1/m", &[]),
             signature("t", "ws://127.0.0.1:2/m", &[])

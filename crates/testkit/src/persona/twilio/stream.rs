@@ -18,7 +18,10 @@ impl Session<'_> {
     pub(crate) async fn connect(&mut self, verb: &Element, base: &str) -> Result<Next, Ended> {
         let mut streams = verb.children.iter().filter(|child| child.name == "Stream");
         let Some(noun) = streams.next() else {
-            let what = verb.children.first().map_or("Connect", |child| child.name.as_str());
+            let what = verb
+                .children
+                .first()
+                .map_or("Connect", |child| child.name.as_str());
             self.not_played(what);
             return Ok(Next::Verb);
         };
@@ -34,7 +37,8 @@ impl Session<'_> {
             // The caller is gone, and still the app hears of it. Its answer is not followed.
             self.status = "completed";
             if let Next::Document(jump) = self.action("connect", verb, base, vec![]) {
-                let webhook = self.webhook(jump.purpose, jump.method, &jump.url, self.parameters(&[]));
+                let webhook =
+                    self.webhook(jump.purpose, jump.method, &jump.url, self.parameters(&[]));
                 let _ = self.call.request(&webhook).await;
             }
         }
@@ -51,7 +55,8 @@ impl Session<'_> {
         let upgrade = match self.upgrade(noun, base) {
             Ok(upgrade) => upgrade,
             Err(finding) => {
-                self.stream_event(noun, base, &stream_sid, "stream-error", Some(&finding)).await;
+                self.stream_event(noun, base, &stream_sid, "stream-error", Some(&finding))
+                    .await;
                 self.call.complain(finding);
                 return false;
             }
@@ -61,13 +66,20 @@ impl Session<'_> {
             Ok(socket) => socket,
             Err(failure) => {
                 let finding = handshake_failed(&failure);
-                self.stream_event(noun, base, &stream_sid, "stream-error", Some(&finding)).await;
+                self.stream_event(noun, base, &stream_sid, "stream-error", Some(&finding))
+                    .await;
                 self.call.complain(finding);
                 return false;
             }
         };
-        self.stream_event(noun, base, &stream_sid, "stream-started", None).await;
-        let wire = TwilioWire::new(&self.account.account_sid, &self.call_sid, &stream_sid, parameters);
+        self.stream_event(noun, base, &stream_sid, "stream-started", None)
+            .await;
+        let wire = TwilioWire::new(
+            &self.account.account_sid,
+            &self.call_sid,
+            &stream_sid,
+            parameters,
+        );
         let end = self.call.stream(socket, Box::new(wire)).await;
         match end {
             StreamEnd::AppClosed(1000 | 1001 | 1005) => {}
@@ -81,7 +93,8 @@ impl Session<'_> {
             )),
             StreamEnd::CallEnded | StreamEnd::Dropped => {}
         }
-        self.stream_event(noun, base, &stream_sid, "stream-stopped", None).await;
+        self.stream_event(noun, base, &stream_sid, "stream-stopped", None)
+            .await;
         matches!(end, StreamEnd::AppClosed(_) | StreamEnd::AppVanished)
     }
 
@@ -91,7 +104,9 @@ impl Session<'_> {
             .map(str::trim)
             .filter(|url| !url.is_empty())
             .and_then(|url| resolve(base, url))
-            .ok_or_else(|| Finding::error("31923", "the url of <Stream> is missing or cannot be read"))?;
+            .ok_or_else(|| {
+                Finding::error("31923", "the url of <Stream> is missing or cannot be read")
+            })?;
         let mut parts = UrlParts::parse(&url)
             .ok_or_else(|| Finding::error("31923", "the url of <Stream> cannot be read"))?;
         // On loopback there are no certificates: the simulator allows what the carrier would not.
@@ -99,10 +114,16 @@ impl Session<'_> {
         if parts.scheme != "wss" && !excused {
             return Err(Finding::error(
                 "31922",
-                format!("the url of <Stream> begins with {}://, and must with wss://", parts.scheme),
+                format!(
+                    "the url of <Stream> begins with {}://, and must with wss://",
+                    parts.scheme
+                ),
             ));
         }
-        if let Some(track) = noun.attribute("track").filter(|track| *track != "inbound_track") {
+        if let Some(track) = noun
+            .attribute("track")
+            .filter(|track| *track != "inbound_track")
+        {
             return Err(Finding::error(
                 "31941",
                 format!(
@@ -125,21 +146,28 @@ impl Session<'_> {
         };
         let upgrade = Upgrade::new(url).with_header("User-Agent", "Twilio.TmeWs/1.0");
         Ok(match signed {
-            Some(signed) => {
-                upgrade.with_header("x-twilio-signature", signature(&self.account.auth_token, &signed, &[]))
-            }
+            Some(signed) => upgrade.with_header(
+                "x-twilio-signature",
+                signature(&self.account.auth_token, &signed, &[]),
+            ),
             None => upgrade,
         })
     }
 
     fn custom_parameters(&self, noun: &Element) -> Map<String, Value> {
         let mut parameters = Map::new();
-        for parameter in noun.children.iter().filter(|child| child.name == "Parameter") {
+        for parameter in noun
+            .children
+            .iter()
+            .filter(|child| child.name == "Parameter")
+        {
             let name = parameter.attribute("name").unwrap_or_default();
             let value = parameter.attribute("value").unwrap_or_default();
             if name.is_empty() {
-                self.call
-                    .complain(Finding::warning("12200", "schema violation: a <Parameter> has no name"));
+                self.call.complain(Finding::warning(
+                    "12200",
+                    "schema violation: a <Parameter> has no name",
+                ));
                 continue;
             }
             if name.chars().count() + value.chars().count() >= LONGEST_PARAMETER {
@@ -154,8 +182,18 @@ impl Session<'_> {
         parameters
     }
 
-    async fn stream_event(&self, noun: &Element, base: &str, sid: &str, event: &str, error: Option<&Finding>) {
-        let Some(url) = noun.attribute("statusCallback").and_then(|url| resolve(base, url)) else {
+    async fn stream_event(
+        &self,
+        noun: &Element,
+        base: &str,
+        sid: &str,
+        event: &str,
+        error: Option<&Finding>,
+    ) {
+        let Some(url) = noun
+            .attribute("statusCallback")
+            .and_then(|url| resolve(base, url))
+        else {
             return;
         };
         let mut parameters = pairs([
@@ -167,9 +205,17 @@ impl Session<'_> {
             ("Timestamp", &clock::iso_8601_now()),
         ]);
         if let Some(error) = error {
-            parameters.push(("StreamError".into(), format!("{} - {}", error.code, error.text)));
+            parameters.push((
+                "StreamError".into(),
+                format!("{} - {}", error.code, error.text),
+            ));
         }
-        let webhook = self.webhook(event, method_of(noun, "statusCallbackMethod"), &url, parameters);
+        let webhook = self.webhook(
+            event,
+            method_of(noun, "statusCallbackMethod"),
+            &url,
+            parameters,
+        );
         self.call.callback(webhook, acknowledged()).await;
     }
 }

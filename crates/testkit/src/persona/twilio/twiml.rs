@@ -44,11 +44,15 @@ const DEEPEST: usize = 32;
 
 /// Reads the document and its root.
 pub(crate) fn parse(text: &str) -> Result<Element, Finding> {
-    let root = parse_xml(text).map_err(|what| Finding::error("12100", format!("the TwiML is no XML: {what}")))?;
+    let root = parse_xml(text)
+        .map_err(|what| Finding::error("12100", format!("the TwiML is no XML: {what}")))?;
     if root.name != "Response" {
         return Err(Finding::error(
             "12102",
-            format!("the root element is <{}>, not <Response>", shown(&root.name)),
+            format!(
+                "the root element is <{}>, not <Response>",
+                shown(&root.name)
+            ),
         ));
     }
     Ok(root)
@@ -83,7 +87,9 @@ fn parse_xml(text: &str) -> Result<Element, String> {
             Event::GeneralRef(reference) => add_text(&resolved(&reference)?, &mut open)?,
             Event::DocType(_) => return Err("a document type is not allowed".into()),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
-            Event::Eof if open.is_empty() => return root.ok_or_else(|| "there is no root element".into()),
+            Event::Eof if open.is_empty() => {
+                return root.ok_or_else(|| "there is no root element".into());
+            }
             Event::Eof => return Err("an element is not closed".into()),
         }
     }
@@ -102,7 +108,9 @@ fn element(start: &BytesStart<'_>) -> Result<Element, String> {
     let mut attributes = vec![];
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
-        let value = attribute.normalized_value(quick_xml::XmlVersion::default()).map_err(|error| error.to_string())?;
+        let value = attribute
+            .normalized_value(quick_xml::XmlVersion::default())
+            .map_err(|error| error.to_string())?;
         attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
     Ok(Element {
@@ -113,7 +121,10 @@ fn element(start: &BytesStart<'_>) -> Result<Element, String> {
 }
 
 fn resolved(reference: &BytesRef<'_>) -> Result<String, String> {
-    if let Some(character) = reference.resolve_char_ref().map_err(|error| error.to_string())? {
+    if let Some(character) = reference
+        .resolve_char_ref()
+        .map_err(|error| error.to_string())?
+    {
         return Ok(character.into());
     }
     let name = reference.xml10_content();
@@ -169,7 +180,10 @@ fn lint_element(element: &Element, findings: &mut Vec<Finding>) {
         }
     }
     if !rule.text && !element.text.trim().is_empty() {
-        findings.push(invalid(format!("<{}> holds text, which is not read", element.name)));
+        findings.push(invalid(format!(
+            "<{}> holds text, which is not read",
+            element.name
+        )));
     }
     for child in &element.children {
         if rule.knows_child(&child.name) {
@@ -196,7 +210,10 @@ mod tests {
 
     fn codes(text: &str) -> Vec<String> {
         match parse(text) {
-            Ok(root) => lint(&root).into_iter().map(|finding| finding.code.into_owned()).collect(),
+            Ok(root) => lint(&root)
+                .into_iter()
+                .map(|finding| finding.code.into_owned())
+                .collect(),
             Err(finding) => vec![finding.code.into_owned()],
         }
     }
@@ -227,7 +244,10 @@ mod tests {
             ("<Response/><Response/>", "12100"),
             ("<Response/>trailing", "12100"),
             ("<Response><Say a=\"1\" a=\"2\"/></Response>", "12100"),
-            ("<Response><Redirect>/a?b=1&c=2</Redirect></Response>", "12100"),
+            (
+                "<Response><Redirect>/a?b=1&c=2</Redirect></Response>",
+                "12100",
+            ),
             ("<Response><Say>&nbsp;</Say></Response>", "12100"),
             ("<!DOCTYPE Response []><Response/>", "12100"),
             ("[{\"action\":\"talk\"}]", "12100"),

@@ -62,7 +62,9 @@ impl Session<'_> {
             "Gather" => return self.gather_digits(verb, url).await,
             "Dial" => return self.dial(verb, url).await,
             "Record" => return self.record(verb, url).await,
-            other if crate::persona::twilio::schema::rule(other).is_some() => self.not_played(other),
+            other if crate::persona::twilio::schema::rule(other).is_some() => {
+                self.not_played(other)
+            }
             // An unknown verb: it was complained of as 12200, and is skipped.
             _ => {}
         }
@@ -119,7 +121,10 @@ impl Session<'_> {
             _ => verb.number("timeout", 5),
         };
         let keypad = Keypad::new(Duration::from_secs(timeout.min(3_600)))
-            .with_most(verb.attribute("numDigits").and_then(|most| most.trim().parse().ok()))
+            .with_most(
+                verb.attribute("numDigits")
+                    .and_then(|most| most.trim().parse().ok()),
+            )
             .with_finish_on(finish_on);
         let mut prompt = Duration::ZERO;
         for child in &verb.children {
@@ -160,7 +165,10 @@ impl Session<'_> {
             ("RecordingUrl", &url),
             ("RecordingDuration", "1"),
         ]);
-        if let Some(callback) = verb.attribute("recordingStatusCallback").and_then(|to| resolve(base, to)) {
+        if let Some(callback) = verb
+            .attribute("recordingStatusCallback")
+            .and_then(|to| resolve(base, to))
+        {
             let mut parameters = pairs([
                 ("AccountSid", self.account.account_sid.as_str()),
                 ("CallSid", &self.call_sid),
@@ -180,7 +188,13 @@ impl Session<'_> {
     }
 
     /// The document behind an `action`; without one, the same document again.
-    pub(crate) fn action(&self, purpose: &'static str, verb: &Element, base: &str, extra: Parameters) -> Next {
+    pub(crate) fn action(
+        &self,
+        purpose: &'static str,
+        verb: &Element,
+        base: &str,
+        extra: Parameters,
+    ) -> Next {
         match self.jump(purpose, verb.attribute("action"), verb, base, extra) {
             Some(jump) => Next::Document(jump),
             None => Next::HangUp("completed"),

@@ -9,7 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::complaint::Finding;
-use crate::engine::{AppCommand, Capacity, MediaWire, PlayoutRules, Received, StopReason, WireMessage};
+use crate::engine::{
+    AppCommand, Capacity, MediaWire, PlayoutRules, Received, StopReason, WireMessage,
+};
 use crate::persona::twilio::mulaw;
 
 /// What is not heard yet and goes beyond this is thrown away (31931).
@@ -34,7 +36,12 @@ pub(crate) struct TwilioWire {
 }
 
 impl TwilioWire {
-    pub(crate) fn new(account_sid: &str, call_sid: &str, stream_sid: &str, parameters: Map<String, Value>) -> Self {
+    pub(crate) fn new(
+        account_sid: &str,
+        call_sid: &str,
+        stream_sid: &str,
+        parameters: Map<String, Value>,
+    ) -> Self {
         Self {
             account_sid: account_sid.into(),
             call_sid: call_sid.into(),
@@ -64,7 +71,9 @@ impl TwilioWire {
             return Err("the message is no JSON object".into());
         };
         if !self.started {
-            return Err("the app spoke before the start message: it cannot know the streamSid".into());
+            return Err(
+                "the app spoke before the start message: it cannot know the streamSid".into(),
+            );
         }
         let Some(event) = message.get("event").and_then(Value::as_str) else {
             return Err("the message has no \"event\"".into());
@@ -101,7 +110,9 @@ impl TwilioWire {
         let bytes = STANDARD
             .decode(payload)
             .map_err(|_| "the payload is not base64 (standard alphabet, padded)".to_owned())?;
-        Ok(AppCommand::Audio(bytes.into_iter().map(mulaw::decode).collect()))
+        Ok(AppCommand::Audio(
+            bytes.into_iter().map(mulaw::decode).collect(),
+        ))
     }
 
     fn check_size(&mut self, command: &AppCommand, text: &str) -> Option<Finding> {
@@ -197,7 +208,10 @@ impl MediaWire for TwilioWire {
     }
 
     fn audio(&mut self, samples: &[i16], at: Duration) -> Vec<WireMessage> {
-        let bytes: Vec<u8> = samples.iter().map(|sample| mulaw::encode(*sample)).collect();
+        let bytes: Vec<u8> = samples
+            .iter()
+            .map(|sample| mulaw::encode(*sample))
+            .collect();
         let media = json!({
             "track": "inbound",
             "chunk": self.chunk.to_string(),
@@ -209,7 +223,10 @@ impl MediaWire for TwilioWire {
     }
 
     fn key(&mut self, key: char, _at: Duration) -> Vec<WireMessage> {
-        self.message("dtmf", json!({"track": "inbound_track", "digit": key.to_string()}))
+        self.message(
+            "dtmf",
+            json!({"track": "inbound_track", "digit": key.to_string()}),
+        )
     }
 
     fn receive(&mut self, message: &WireMessage) -> Received {
@@ -234,7 +251,10 @@ impl MediaWire for TwilioWire {
             Err(_) if self.reported => Received::default(),
             Err(what) if self.started => {
                 self.reported = true;
-                Received::refused(Finding::error("31951", format!("invalid message, dropped: {what}")))
+                Received::refused(Finding::error(
+                    "31951",
+                    format!("invalid message, dropped: {what}"),
+                ))
             }
             Err(what) => Received::refused(Finding::error("message-before-start", what)),
         }
@@ -296,7 +316,10 @@ mod tests {
         let key = json_of(wire.key('#', Duration::ZERO));
         assert_eq!(key["dtmf"], json!({"track": "inbound_track", "digit": "#"}));
         let stop = json_of(wire.stop(StopReason::CallEnded));
-        assert_eq!((&stop["sequenceNumber"], &stop["stop"]["callSid"]), (&json!("4"), &json!("CA0")));
+        assert_eq!(
+            (&stop["sequenceNumber"], &stop["stop"]["callSid"]),
+            (&json!("4"), &json!("CA0"))
+        );
     }
 
     #[test]
@@ -308,7 +331,10 @@ mod tests {
             Received::command(AppCommand::Audio(vec![0; 160]))
         );
         assert_eq!(
-            receive(&mut wire, r#"{"event":"mark","streamSid":"MZ0","mark":{"name":"a"}}"#),
+            receive(
+                &mut wire,
+                r#"{"event":"mark","streamSid":"MZ0","mark":{"name":"a"}}"#
+            ),
             Received::command(AppCommand::Mark(json!("a")))
         );
         assert_eq!(
@@ -346,7 +372,10 @@ mod tests {
     #[test]
     fn other_faults_have_their_own_codes() {
         let binary = wire().receive(&WireMessage::Binary(vec![0; 160]));
-        assert_eq!((binary.commands.len(), binary.findings[0].code.as_ref()), (0, "31950"));
+        assert_eq!(
+            (binary.commands.len(), binary.findings[0].code.as_ref()),
+            (0, "31950")
+        );
 
         let mut early = TwilioWire::new("AC0", "CA0", "MZ0", Map::new());
         early.hello();
@@ -356,9 +385,15 @@ mod tests {
         let mut wire = wire();
         let odd = json!({"event":"media","streamSid":"MZ0","media":{"payload":STANDARD.encode([0xff; 100])}});
         let received = receive(&mut wire, &odd.to_string());
-        assert_eq!((received.commands.len(), received.findings[0].code.as_ref()), (1, "odd-frame-size"));
+        assert_eq!(
+            (received.commands.len(), received.findings[0].code.as_ref()),
+            (1, "odd-frame-size")
+        );
         let wav = json!({"event":"media","streamSid":"MZ0","media":{"payload":STANDARD.encode(b"RIFF....WAVEfmt ")}});
-        assert_eq!(receive(&mut wire, &wav.to_string()).findings[0].code, "file-header-in-audio");
+        assert_eq!(
+            receive(&mut wire, &wav.to_string()).findings[0].code,
+            "file-header-in-audio"
+        );
     }
 
     proptest! {
