@@ -137,7 +137,7 @@ impl Stream {
         if let Err(error) = self.note_start(call_id).await {
             tracing::error!(%error, "the call store did not take the stream's start");
         }
-        let over = stream.context().cancellation.clone();
+        let (over, closed) = (stream.context().cancellation.clone(), stream.context().closed.clone());
         let handler = Arc::clone(&self.server.handler);
         // In a task of its own, so that a panic of the app is an end of this stream and no more.
         let mut app =
@@ -158,7 +158,7 @@ impl Stream {
         // The app is done; what it said last may still be playing.
         let options = &self.server.options.stream;
         let bound = options.goodbye + options.write_deadline * 2;
-        let _ = tokio::time::timeout(bound, over.cancelled()).await;
+        let _ = tokio::time::timeout(bound, closed.cancelled()).await;
     }
 
     /// A stream that has started proves that the call is up, and may be the first to tell its id.

@@ -33,7 +33,9 @@ async fn the_carrier_stops_it() {
             "also if it was over before anybody looked"
         );
         assert_eq!(events.len(), 2);
-        assert!(call.stream.context().cancellation.is_cancelled());
+        let context = call.stream.context();
+        assert!(context.cancellation.is_cancelled());
+        context.closed.cancelled().await;
         assert_eq!(call.carrier.heard_now(), [Sent::Bye, Sent::Close]);
     }
 }
@@ -115,26 +117,29 @@ async fn a_lost_trigger_ends_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_carrier_that_does_not_hear_the_goodbye_does_not_delay_the_end() {
-    // Nothing is taken any more.
-    let mut blocked = narrow_call(1, narrow(), StreamOptions::default()).await;
-    blocked.stream.send(speech(0, 8_000)).await.unwrap();
-    sleep(ms(500)).await;
-    let began = Instant::now();
-    blocked
-        .trigger
-        .end(EndReason::CallEnded(CallStatus::Completed));
-    let (_, reason) = rest(blocked.stream.as_mut()).await;
-    assert_eq!(reason, EndReason::CallEnded(CallStatus::Completed));
-    assert!(began.elapsed() <= ms(1_001), "{:?}", began.elapsed());
-
-    // The close is not answered.
-    let mut silent = polite_call(narrow(), StreamOptions::default()).await;
-    let began = Instant::now();
-    silent
-        .trigger
-        .end(EndReason::CallEnded(CallStatus::Completed));
-    rest(silent.stream.as_mut()).await;
-    assert!(began.elapsed() <= ms(1_001), "{:?}", began.elapsed());
+    // Nothing is taken any more; or the close is not answered.
+    let blocked = narrow_call(1, narrow(), StreamOptions::default()).await;
+    let silent = polite_call(narrow(), StreamOptions::default()).await;
+    for mut call in [blocked, silent] {
+        call.stream.send(speech(0, 8_000)).await.unwrap();
+        sleep(ms(500)).await;
+        let began = Instant::now();
+        call.trigger
+            .end(EndReason::CallEnded(CallStatus::Completed));
+        let (_, reason) = rest(call.stream.as_mut()).await;
+        assert_eq!(reason, EndReason::CallEnded(CallStatus::Completed));
+        let context = call.stream.context().clone();
+        assert!(context.cancellation.is_cancelled());
+        assert_eq!(began.elapsed(), ms(0), "the app hears of it at once");
+        assert!(
+            !context.closed.is_cancelled(),
+            "the socket has a moment to be closed the normal way"
+        );
+        assert!(call.stream.send(speech(0, 160)).await.is_err());
+        context.closed.cancelled().await;
+        assert!(began.elapsed() <= ms(1_001), "{:?}", began.elapsed());
+        assert!(call.carrier.is_left_alone());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,7 +205,8 @@ async fn writes_that_do_not_get_through_end_it() {
     let (_, reason) = rest(call.stream.as_mut()).await;
     assert_eq!(reason, EndReason::WriteTimeout);
     let after = began.elapsed();
-    assert!((secs(5)..=ms(6_010)).contains(&after), "{after:?}");
+    assert!((secs(5)..=ms(5_010)).contains(&after), "{after:?}");
+    call.stream.context().closed.cancelled().await;
     assert!(call.carrier.is_left_alone());
 }
 
@@ -342,10 +348,7 @@ async fn dropping_both_halves_plays_what_was_sent_and_ends() {
     drop(receiver);
     sender.send(speech(8_000, 8_000)).await.unwrap();
     sleep(ms(10)).await;
-    assert!(
-        !cancelled.is_cancelled(),
-        "one may speak without listening"
-    );
+    assert!(!cancelled.is_cancelled(), "one may speak without listening");
     // A handle beside the queue keeps nothing alive.
     let playback = sender.playback();
     drop(sender);
@@ -384,10 +387,10 @@ async fn dropping_a_stream_that_said_nothing_ends_it_at_once() {
     for _ in 0..100 {
         carrier.speak(speech(0, 160)).await;
     }
-    let cancelled = stream.context().cancellation.clone();
+    let closed = stream.context().closed.clone();
     let began = Instant::now();
     drop(stream);
-    cancelled.cancelled().await;
+    closed.cancelled().await;
     assert_eq!(began.elapsed(), ms(0));
     assert_eq!(carrier.heard_now(), [Sent::Bye, Sent::Close]);
 }

@@ -12,6 +12,7 @@ use telephony_core::media::{
 };
 use telephony_core::{EndReason, ErrorKind};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 /// One second is queued before `send` waits.
 fn short_queue() -> StreamOptions {
@@ -290,10 +291,7 @@ async fn a_clear_answers_while_the_carrier_takes_nothing() {
     assert_eq!(call.carrier.hear().await, Some(Sent::Clear));
     call.stream.finish().await.unwrap_err();
     call.stream.send(speech(0, 160)).await.unwrap();
-    assert_eq!(
-        call.carrier.hear().await,
-        Some(Sent::Audio(speech(0, 160)))
-    );
+    assert_eq!(call.carrier.hear().await, Some(Sent::Audio(speech(0, 160))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -342,10 +340,7 @@ async fn waiting_until_played_waits_until_it_was_played() {
             "{:?}",
             began.elapsed()
         );
-        assert!(
-            playback.wait_until_played(ms(1)).await.unwrap(),
-            "still so"
-        );
+        assert!(playback.wait_until_played(ms(1)).await.unwrap(), "still so");
     }
 }
 
@@ -416,7 +411,11 @@ async fn after_the_end_everything_is_closed() {
         playback.mark("m").await.unwrap_err().kind(),
         playback.position().await.unwrap_err().kind(),
         playback.hang_up().await.unwrap_err().kind(),
-        playback.wait_until_played(secs(1)).await.unwrap_err().kind(),
+        playback
+            .wait_until_played(secs(1))
+            .await
+            .unwrap_err()
+            .kind(),
     ];
     assert_eq!(kinds, [ErrorKind::Closed; 7]);
 }
@@ -453,40 +452,41 @@ async fn a_codec_that_cannot_write_does_not_end_the_stream() {
     ));
 }
 
-#[tokio::test]
-async fn many_threads_may_clear_while_one_speaks() {
-    // On the real clock: a race of interruptions with a queue that is always full.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clears_may_race_with_what_is_said() {
+    // On the real clock, as threads cannot share a paused one: a queue that is full, and many who interrupt.
     let call = call(narrow(), short_queue()).await;
     let played = call.carrier.play(narrow().outbound);
     let (_receiver, mut sender) = call.stream.split();
+    let enough = CancellationToken::new();
     let clearing: Vec<_> = (0..4)
         .map(|_| {
-            let playback = sender.playback();
+            let (playback, enough) = (sender.playback(), enough.clone());
             tokio::spawn(async move {
-                for _ in 0..50 {
+                while !enough.is_cancelled() {
                     playback.clear().await.unwrap();
                     tokio::task::yield_now().await;
                 }
             })
         })
         .collect();
-    let mut interrupted = 0;
-    for _ in 0..400 {
+    let (mut interrupted, mut said) = (0, 0);
+    while interrupted < 200 {
         match sender.send(Bytes::from_static(&[5; 800])).await {
-            Ok(()) => {}
+            Ok(()) => said += 1,
             Err(error) if error.is_interrupted() => interrupted += 1,
             Err(error) => panic!("{error}"),
         }
-        if clearing.iter().all(|task| task.is_finished()) {
-            break;
-        }
-        tokio::task::yield_now().await;
+        assert!(said < 1_000_000, "nobody interrupts");
     }
+    enough.cancel();
     for task in clearing {
         task.await.unwrap();
     }
-    assert!(interrupted > 0);
+    let _ = sender.finish().await;
     sender.playback().clear().await.unwrap();
+    sender.send(Bytes::from_static(&[6; 160])).await.unwrap();
     sender.close().await.unwrap();
-    drop(played);
+    let audio = played.await.unwrap().audio();
+    assert_audio(&audio[audio.len() - 160..], &[6; 160]);
 }

@@ -226,7 +226,10 @@ fn a_tail_waits_for_more_audio_but_not_for_long() {
     assert!(bench.sent.is_empty(), "more may come");
     bench.push(30);
     bench.run(ms(118));
-    assert!(bench.sent.is_empty(), "the wait begins anew with each chunk");
+    assert!(
+        bench.sent.is_empty(),
+        "the wait begins anew with each chunk"
+    );
     bench.run(ms(119));
     assert_eq!(bench.sizes(), [160], "130 bytes and silence");
 

@@ -11,6 +11,9 @@ use telephony_core::{
     redact,
 };
 
+/// The longest word of the carrier's that is kept as a name, in characters.
+const MAX_WORD_CHARS: usize = 64;
+
 /// The call that a request is about and what it reports, the status first and the question last.
 pub(crate) fn read(
     request: &WebhookRequest,
@@ -82,7 +85,7 @@ fn kinds(request: &WebhookRequest, payload: &Payload, asks: Option<Applet>) -> V
         Some(Applet::Passthru) if kinds.iter().any(is_question) => {}
         Some(_) => kinds.extend(next_step),
         None if kinds.is_empty() && !payload.parameters().is_empty() => {
-            let name = payload.text("EventType").unwrap_or("callback").to_owned();
+            let name = shown(payload.text("EventType").unwrap_or("callback"));
             kinds.push(CallEventKind::Other { name });
         }
         None => {}
@@ -116,8 +119,8 @@ fn status(payload: &Payload, asks: Option<Applet>) -> Option<CallEventKind> {
     };
     let Some(status) = reported else {
         let name = match event_type {
-            Some(event_type) if event_type != "terminal" => event_type,
-            _ => word?.to_owned(),
+            Some(event_type) if event_type != "terminal" => shown(&event_type),
+            _ => shown(word?),
         };
         return Some(CallEventKind::Other { name });
     };
@@ -140,7 +143,7 @@ fn legs(payload: &Payload) -> Vec<CallEventKind> {
     let legs = payload.legs();
     let further = legs.iter().skip(1).filter_map(|leg| {
         let word = leg.text("Status")?;
-        let report = LegReport::new(None, LegRole::Dialled, parse(word), word);
+        let report = LegReport::new(None, LegRole::Dialled, parse(word), shown(word));
         Some(CallEventKind::Leg(report))
     });
     let on_legs = legs.iter().filter_map(|leg| leg.text("AnsweredBy"));
@@ -161,7 +164,7 @@ fn answered_by(word: &str) -> Option<AnsweredBy> {
         "machine" => Some(AnsweredBy::Machine),
         "notsure" | "not-sure" => Some(AnsweredBy::Unknown),
         "na" | "n/a" => None, // Nobody was asked to find out.
-        _ => Some(AnsweredBy::Other(word.to_owned())),
+        _ => Some(AnsweredBy::Other(shown(word))),
     }
 }
 
@@ -177,7 +180,7 @@ fn agent_event(payload: &Payload) -> Option<CallEventKind> {
         None,
         LegRole::Dialled,
         status,
-        word,
+        shown(word),
     )))
 }
 
@@ -197,9 +200,9 @@ fn stream_ended(stream: &Group) -> Option<CallEventKind> {
     let error = said("Error").or(throttled).or(detail.filter(|_| failed));
     let id = said("StreamSID").and_then(|id| StreamId::new(id).ok());
     let mut report = StreamReport::new(id);
-    report.status = status.map(str::to_owned);
+    report.status = status.map(shown);
     report.error = error.map(without_urls);
-    report.ended_by = stream.text("DisconnectedBy").map(str::to_owned);
+    report.ended_by = stream.text("DisconnectedBy").map(shown);
     report.duration = stream.text("Duration").and_then(duration);
     Some(if failed || error.is_some() {
         CallEventKind::StreamFailed(report)
@@ -245,6 +248,11 @@ fn digits(payload: &Payload) -> Option<CallEventKind> {
     let mut gathered = Gathered::digits(digits);
     gathered.timed_out = digits.is_empty();
     Some(CallEventKind::DigitsGathered(gathered))
+}
+
+/// A word of the carrier's as `Debug` and logs may show it.
+fn shown(word: &str) -> String {
+    redact::text(word).chars().take(MAX_WORD_CHARS).collect()
 }
 
 fn parse(word: &str) -> Option<CallStatus> {

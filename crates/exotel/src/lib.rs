@@ -72,6 +72,9 @@
 //! **Stream parameters** are three at most in 256 characters (documented). The rate takes one unless it is 8000; our call
 //! key takes one if there is room; the rest is for the app, in letters, digits, `-` and `_`.
 //!
+//! What one applet found out (keys, a dial, a stream) may come again with the questions of later applets, and then it is told
+//! again.
+//!
 //! # Who is asking
 //!
 //! Exotel signs nothing (documented nowhere, and several adapters found out). Each HTTP URL carries `?key=` with a secret of
@@ -181,7 +184,7 @@ pub fn provider_name() -> ProviderName {
 /// Makes Exotel known to `registry`.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`](telephony_core::ErrorKind::Configuration) if there is a carrier of that name already.
+/// [`ErrorKind::Configuration`] if there is a carrier of that name already.
 pub fn register(registry: &mut Registry) -> Result<()> {
     registry.register(CarrierEntry {
         name: NAME,
@@ -208,7 +211,7 @@ impl Exotel {
     /// The account of `config` under `label`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](telephony_core::ErrorKind::Configuration) that names the key that is wrong.
+    /// [`ErrorKind::Configuration`] that names the key that is wrong.
     pub fn new(label: AccountLabel, config: ExotelConfig, ports: &Ports) -> Result<Self> {
         config.validate()?;
         Ok(Self {

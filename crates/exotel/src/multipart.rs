@@ -190,7 +190,7 @@ mod tests {
             &b""[..],
             b"CallSid=1",
             b"--B",
-            b"--Bx\r\n\r\n\r\n--B--",
+            b"--Bx\r\n\r\n\r\n",
             b"--B\r\n\r\nno name\r\n--B--",
             b"--B\r\nContent-Disposition: form-data\r\n\r\nv\r\n--B--",
             b"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\ncut off",

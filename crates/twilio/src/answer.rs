@@ -60,16 +60,22 @@ fn check(steps: &[Step], status: Option<CallStatus>) -> Result<()> {
         check_rest(step, &steps[at + 1..])?;
         if matches!(step, Step::Reject(_)) {
             if steps.len() > 1 {
-                return Err(invalid("reject must be the only step: any other answers the call"));
+                return Err(invalid(
+                    "reject must be the only step: any other answers the call",
+                ));
             }
             if status == Some(CallStatus::InProgress) {
-                return Err(invalid("the call is answered already: it can be hung up, not rejected"));
+                return Err(invalid(
+                    "the call is answered already: it can be hung up, not rejected",
+                ));
             }
         }
     }
     let streams = steps.iter().filter(|step| matches!(step, Step::Stream(_)));
     if streams.count() > 1 {
-        return Err(invalid("a call has one two-way stream at a time: answer with one"));
+        return Err(invalid(
+            "a call has one two-way stream at a time: answer with one",
+        ));
     }
     Ok(())
 }
@@ -103,7 +109,10 @@ fn check_step(step: &Step) -> Result<()> {
         Step::Dial(dial) => check_dial(dial),
         Step::Pause(_) | Step::HangUp | Step::Reject(_) | Step::Redirect(Redirect::Here) => Ok(()),
         Step::Redirect(Redirect::To(url)) => check_url("the URL of the redirect", url),
-        other => Err(unsupported(&format!("Twilio has no step `{}`", other.name()))),
+        other => Err(unsupported(&format!(
+            "Twilio has no step `{}`",
+            other.name()
+        ))),
     }
 }
 
@@ -116,7 +125,9 @@ fn check_stream(stream: &Stream) -> Result<()> {
             return Err(invalid("a parameter of the stream has no name"));
         }
         if name == StreamTicket::KEY_PARAMETER {
-            return Err(invalid(&format!("the stream parameter `{name}` is the library's own")));
+            return Err(invalid(&format!(
+                "the stream parameter `{name}` is the library's own"
+            )));
         }
         if name.chars().count() + value.chars().count() >= PARAMETER_CHARS {
             return Err(invalid(
@@ -146,15 +157,21 @@ fn check_gather(gather: &Gather) -> Result<()> {
         return Err(invalid("the gather must take at least one key"));
     }
     if gather.timeout.is_zero() {
-        return Err(invalid("the timeout of the gather must be at least a second"));
+        return Err(invalid(
+            "the timeout of the gather must be at least a second",
+        ));
     }
     if let Some(key) = gather.finish_on_key
         && !matches!(key, '0'..='9' | '*' | '#')
     {
-        return Err(invalid("the finish key of the gather must be one of 0-9 * #"));
+        return Err(invalid(
+            "the finish key of the gather must be one of 0-9 * #",
+        ));
     }
     if gather.hints.iter().any(|hint| hint.contains(',')) {
-        return Err(invalid("a hint of the gather has a comma: give each word on its own"));
+        return Err(invalid(
+            "a hint of the gather has a comma: give each word on its own",
+        ));
     }
     for prompt in &gather.prompts {
         match prompt {
@@ -175,18 +192,25 @@ fn check_dial(dial: &Dial) -> Result<()> {
         let fits = match party {
             Party::Number(_) | Party::LocalNumber(_) => {
                 let digits = address.strip_prefix('+').unwrap_or(address);
-                !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b"*#".contains(&b))
+                !digits.is_empty()
+                    && digits
+                        .bytes()
+                        .all(|b| b.is_ascii_digit() || b"*#".contains(&b))
             }
             Party::Sip(_) => address.starts_with("sip:") || address.starts_with("sips:"),
             Party::Client(_) => !address.trim().is_empty(),
             Party::Extension(_) => return Err(unsupported("Twilio knows no extensions")),
             Party::Withheld => {
-                return Err(unsupported("Twilio can neither dial nor show a withheld number"));
+                return Err(unsupported(
+                    "Twilio can neither dial nor show a withheld number",
+                ));
             }
             _ => return Err(unsupported("Twilio cannot dial such a party")),
         };
         if !fits {
-            return Err(invalid("an address of the dial does not have the form of its kind"));
+            return Err(invalid(
+                "an address of the dial does not have the form of its kind",
+            ));
         }
     }
     let ring = dial.ring_timeout.map(whole_seconds);
@@ -194,7 +218,9 @@ fn check_dial(dial: &Dial) -> Result<()> {
         return Err(invalid("the dial may ring from 5 to 600 seconds"));
     }
     if dial.time_limit.is_some_and(|limit| limit.is_zero()) {
-        return Err(invalid("the time limit of the dial must be at least a second"));
+        return Err(invalid(
+            "the time limit of the dial must be at least a second",
+        ));
     }
     Ok(())
 }

@@ -203,7 +203,8 @@ impl TwilioConfig {
             ));
         }
         for (name, label) in [("region", &self.region), ("edge", &self.edge)] {
-            let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let fits =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             if let Some(label) = label
                 && (label.is_empty() || !label.bytes().all(fits))
             {
@@ -214,12 +215,12 @@ impl TwilioConfig {
         }
         // Without an edge Twilio takes the request to US1 whatever the region says, and the other way round.
         match (&self.region, &self.edge) {
-            (Some(_), None) if self.base_url.is_none() => {
-                Err(fail("`region` needs `edge` (for `ie1`: `dublin`), or `base_url`"))
-            }
-            (None, Some(_)) if self.base_url.is_none() => {
-                Err(fail("`edge` needs `region` (for `dublin`: `ie1`), or `base_url`"))
-            }
+            (Some(_), None) if self.base_url.is_none() => Err(fail(
+                "`region` needs `edge` (for `ie1`: `dublin`), or `base_url`",
+            )),
+            (None, Some(_)) if self.base_url.is_none() => Err(fail(
+                "`edge` needs `region` (for `dublin`: `ie1`), or `base_url`",
+            )),
             _ => Ok(()),
         }
     }
@@ -229,7 +230,9 @@ impl TwilioConfig {
 fn check_sid(key: &str, sid: &str) -> Result<()> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if sid.is_empty() || sid.len() > 64 || !sid.bytes().all(fits) {
-        return Err(fail(format!("`{key}` must be a SID: letters and digits only")));
+        return Err(fail(format!(
+            "`{key}` must be a SID: letters and digits only"
+        )));
     }
     Ok(())
 }
@@ -242,7 +245,9 @@ fn fail(detail: impl Into<String>) -> Error {
     Error::configuration(detail.into()).with_provider(NAME)
 }
 
-fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Secret>, D::Error> {
+fn tokens<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<Secret>, D::Error> {
     let texts: Vec<String> = de::list(deserializer)?;
     Ok(texts.iter().map(|text| Secret::new(text.trim())).collect())
 }

@@ -30,7 +30,14 @@ use telephony_core::ErrorKind;
 pub fn kind_of_code(code: u32) -> ErrorKind {
     match code {
         20003 | 20101 | 20107 | 20426 => ErrorKind::Configuration,
-        10001..=10003 | 20005 | 13224 | 13225 | 13227 | 21210 | 21214..=21216 | 21219
+        10001..=10003
+        | 20005
+        | 13224
+        | 13225
+        | 13227
+        | 21210
+        | 21214..=21216
+        | 21219
         | 32203..=32205 => ErrorKind::Refused,
         10004 | 20429 => ErrorKind::RateLimited,
         20404 => ErrorKind::NotFound,
@@ -39,8 +46,21 @@ pub fn kind_of_code(code: u32) -> ErrorKind {
             ErrorKind::Transport
         }
         15002 | 32014..=32016 => ErrorKind::Timeout,
-        11100 | 11750 | 11770 | 12000..=13999 | 15003 | 20001 | 20009 | 21201..=21263 | 21626 | 31922
-        | 31923 | 31931 | 31940..=31952 | 64101 | 64107 => ErrorKind::InvalidArgument,
+        11100
+        | 11750
+        | 11770
+        | 12000..=13999
+        | 15003
+        | 20001
+        | 20009
+        | 21201..=21263
+        | 21626
+        | 31922
+        | 31923
+        | 31931
+        | 31940..=31952
+        | 64101
+        | 64107 => ErrorKind::InvalidArgument,
         _ => ErrorKind::Carrier,
     }
 }

@@ -240,8 +240,9 @@ impl Telephony for Twilio {
     ) -> Result<Answered> {
         if *call.provider() != PROVIDER || *call.account() != self.label {
             let detail = "the call is of another account";
-            return Err(Error::new(ErrorKind::InvalidArgument, "write answer", detail)
-                .with_provider(NAME));
+            return Err(
+                Error::new(ErrorKind::InvalidArgument, "write answer", detail).with_provider(NAME),
+            );
         }
         answer::answered(answer, links, call.status())
     }

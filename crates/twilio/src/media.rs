@@ -13,9 +13,9 @@
 //! What goes out is exactly what the docs show: Twilio drops a message with any other field and says so once (31951).
 
 use crate::NAME;
+use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::{DecodePaddingMode, Engine as _};
-use base64::alphabet;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
@@ -89,8 +89,9 @@ impl MediaCodec for TwilioCodec {
     fn encode(&mut self, command: MediaCommand<'_>, out: &mut Vec<WireMessage>) -> Result<()> {
         let Some(wire) = &self.wire else {
             let detail = "the stream has not started: it has no streamSid yet";
-            return Err(Error::new(ErrorKind::Internal, "write media message", detail)
-                .with_provider(NAME));
+            return Err(
+                Error::new(ErrorKind::Internal, "write media message", detail).with_provider(NAME),
+            );
         };
         let text = match command {
             MediaCommand::Audio(audio) if audio.is_empty() => return Ok(()),
@@ -212,7 +213,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 /// The caller's audio. Other tracks come on one-way streams only, and are not the caller.
 fn read_media(media: Option<Media<'_>>) -> Result<Option<CodecEvent>> {
     let media = media.ok_or_else(|| unreadable("media without `media`"))?;
-    if media.track.is_some_and(|track| !track.0.starts_with("inbound")) {
+    if media
+        .track
+        .is_some_and(|track| !track.0.starts_with("inbound"))
+    {
         return Ok(None);
     }
     let payload = media
@@ -228,7 +232,12 @@ fn read_media(media: Option<Media<'_>>) -> Result<Option<CodecEvent>> {
 }
 
 fn read_payload(base64: &[u8]) -> Result<Bytes> {
-    let digits = base64.len() - base64.iter().rev().take_while(|byte| **byte == b'=').count();
+    let digits = base64.len()
+        - base64
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'=')
+            .count();
     // Exactly as long as it gets, so that the bytes need not be moved again.
     let mut audio = vec![0; digits * 3 / 4];
     match LENIENT.decode_slice(base64, &mut audio) {
@@ -273,7 +282,8 @@ fn read_start(
         Error::new(ErrorKind::Internal, OPERATION, detail).with_source(error)
     })?;
     let mut begun = StreamStart::new(FORMAT, rules);
-    begun.stream_id = Some(StreamId::new(stream_sid).map_err(|_| unreadable("a streamSid that is no id"))?);
+    begun.stream_id =
+        Some(StreamId::new(stream_sid).map_err(|_| unreadable("a streamSid that is no id"))?);
     begun.call_id = match text("callSid") {
         Some(sid) => Some(CallId::new(sid).map_err(|_| unreadable("a callSid that is no id"))?),
         None => None,
@@ -294,7 +304,10 @@ fn check_format(format: Option<&Value>) -> Result<()> {
         let said = said.filter(|said| !said.is_null());
         said.is_some_and(|said| !text_of(said).eq_ignore_ascii_case(wanted))
     };
-    if differs("encoding", "audio/x-mulaw") || differs("sampleRate", "8000") || differs("channels", "1") {
+    if differs("encoding", "audio/x-mulaw")
+        || differs("sampleRate", "8000")
+        || differs("channels", "1")
+    {
         let detail = "the stream is not mono audio/x-mulaw at 8000 Hz";
         return Err(Error::new(ErrorKind::Closed, OPERATION, detail).with_provider(NAME));
     }

@@ -99,7 +99,9 @@ fn contents(request: &WebhookRequest) -> Result<Vec<Content>> {
 /// may have a query: Twilio's own agent library takes it for a form, the general rule for a part of the URL.
 fn of_upgrade(request: &WebhookRequest) -> Result<Vec<Content>> {
     if request.method != Method::GET || !request.body.is_empty() {
-        return Err(refuse("the upgrade of a media socket is a GET without a body"));
+        return Err(refuse(
+            "the upgrade of a media socket is a GET without a body",
+        ));
     }
     let url = without_fragment(&request.public_url);
     let url = match url.split_once("://") {
@@ -162,7 +164,9 @@ fn check_body_hash(request: &WebhookRequest) -> Result<()> {
     if is_hash_of(given, &request.body) || empty_object {
         Ok(())
     } else {
-        Err(refuse("the body does not have the hash bodySHA256 of the URL"))
+        Err(refuse(
+            "the body does not have the hash bodySHA256 of the URL",
+        ))
     }
 }
 
@@ -187,7 +191,11 @@ fn urls(url: &str) -> Vec<String> {
             None => (None, authority),
         };
         let bare = without_port(host);
-        let port = if matches!(scheme, "https" | "wss") { 443 } else { 80 };
+        let port = if matches!(scheme, "https" | "wss") {
+            443
+        } else {
+            80
+        };
         for host in [host.to_owned(), bare.to_owned(), format!("{bare}:{port}")] {
             if let Some(user) = user {
                 forms.push(format!("{scheme}://{user}@{host}{tail}"));
@@ -241,10 +249,7 @@ mod tests {
                 "https://Example.com:443//a%20b/?q=%2B",
             ]
         );
-        assert_eq!(
-            urls("http://[::1]:80"),
-            ["http://[::1]:80", "http://[::1]"]
-        );
+        assert_eq!(urls("http://[::1]:80"), ["http://[::1]:80", "http://[::1]"]);
         assert_eq!(
             urls("https://example.com/it's?a='%27"),
             [

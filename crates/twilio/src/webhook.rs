@@ -86,11 +86,16 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
         Party::parse(said.unwrap_or_default())
     };
     let direction = direction(fields.get("Direction").unwrap_or_default());
-    let call = IncomingCall::new(verified, direction, party("From", "Caller"), party("To", "Called"))
-        .with_id(id)
-        .with_status(status(&fields))
-        .with_forwarded_from(fields.get("ForwardedFrom").map(Party::parse))
-        .with_parameters(fields.all());
+    let call = IncomingCall::new(
+        verified,
+        direction,
+        party("From", "Caller"),
+        party("To", "Called"),
+    )
+    .with_id(id)
+    .with_status(status(&fields))
+    .with_forwarded_from(fields.get("ForwardedFrom").map(Party::parse))
+    .with_parameters(fields.all());
     Ok(call)
 }
 

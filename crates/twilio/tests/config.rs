@@ -46,7 +46,9 @@ fn reads_the_environment() {
         "TWILIO_AUTH_TOKEN" => Some("hunter2, hunter3".into()),
         _ => None,
     });
-    let config: TwilioConfig = settings.read(&telephony_twilio::provider_name(), KEYS).unwrap();
+    let config: TwilioConfig = settings
+        .read(&telephony_twilio::provider_name(), KEYS)
+        .unwrap();
     let rotated = TwilioConfig::new("AC1", Secret::new("hunter2"))
         .with_next_auth_token(Secret::new("hunter3"));
     assert_eq!(config, rotated);
@@ -56,15 +58,39 @@ fn reads_the_environment() {
 fn refuses_what_is_wrong_and_names_the_key() {
     let with = |key: &str, value: &str| minimal().with(key, value);
     for (settings, said) in [
-        (Settings::new().with("account_sid", "AC1"), "`auth_token` is missing"),
-        (Settings::new().with("auth_token", "hunter2"), "`account_sid` is missing"),
+        (
+            Settings::new().with("account_sid", "AC1"),
+            "`auth_token` is missing",
+        ),
+        (
+            Settings::new().with("auth_token", "hunter2"),
+            "`account_sid` is missing",
+        ),
         (with("auth_token", " "), "`auth_token` is empty"),
-        (with("auth_token", "hunter2,,hunter3"), "`auth_token` does not have the right form"),
-        (with("auth_tokens", "hunter2"), "`auth_tokens` is not a setting"),
-        (with("account_sid", "SKhunter2"), "`account_sid` is the SID of an API key"),
-        (with("account_sid", "AC1/../hunter2"), "`account_sid` must be a SID"),
-        (with("api_key_sid", "SKhunter2"), "`api_key_sid` needs `api_key_secret`"),
-        (with("api_key_secret", "hunter2"), "`api_key_secret` needs `api_key_sid`"),
+        (
+            with("auth_token", "hunter2,,hunter3"),
+            "`auth_token` does not have the right form",
+        ),
+        (
+            with("auth_tokens", "hunter2"),
+            "`auth_tokens` is not a setting",
+        ),
+        (
+            with("account_sid", "SKhunter2"),
+            "`account_sid` is the SID of an API key",
+        ),
+        (
+            with("account_sid", "AC1/../hunter2"),
+            "`account_sid` must be a SID",
+        ),
+        (
+            with("api_key_sid", "SKhunter2"),
+            "`api_key_sid` needs `api_key_secret`",
+        ),
+        (
+            with("api_key_secret", "hunter2"),
+            "`api_key_secret` needs `api_key_sid`",
+        ),
         (
             with("api_key_secret", "hunter2").with("api_key_sid", "SK/1"),
             "`api_key_sid` must be a SID",
@@ -75,9 +101,18 @@ fn refuses_what_is_wrong_and_names_the_key() {
             with("region", "ie1.hunter2/").with("edge", "dublin"),
             "`region` must be a name in lower case",
         ),
-        (with("base_url", "http://api.hunter2.test"), "`base_url` must look like"),
-        (with("base_url", "https://hunter2@api.example.test"), "`base_url` must look like"),
-        (with("subaccounts", "AC2=hunter2"), "`subaccounts` does not have the right form"),
+        (
+            with("base_url", "http://api.hunter2.test"),
+            "`base_url` must look like",
+        ),
+        (
+            with("base_url", "https://hunter2@api.example.test"),
+            "`base_url` must look like",
+        ),
+        (
+            with("subaccounts", "AC2=hunter2"),
+            "`subaccounts` does not have the right form",
+        ),
         (
             minimal().with("subaccounts", serde_json::json!({"AC1": "hunter2"})),
             "`subaccounts` names the account itself",
@@ -89,8 +124,14 @@ fn refuses_what_is_wrong_and_names_the_key() {
     ] {
         let error = open(settings).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
-        assert!(error.to_string().contains(said), "{error} should say {said}");
-        assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
+        assert!(
+            error.to_string().contains(said),
+            "{error} should say {said}"
+        );
+        assert!(
+            !format!("{error} {error:?}").contains("hunter"),
+            "{error:?}"
+        );
     }
 }
 

@@ -77,5 +77,8 @@ fn what_twilio_would_refuse_is_an_invalid_argument() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{text}: {error}");
     }
     let long = format!("<Response><Say>{}</Say></Response>", "x".repeat(64 * 1024));
-    assert_eq!(write("twilio", &long).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(
+        write("twilio", &long).unwrap_err().kind(),
+        ErrorKind::InvalidArgument
+    );
 }

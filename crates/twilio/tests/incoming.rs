@@ -47,7 +47,10 @@ fn a_call_with_all_documented_parameters() {
     assert_eq!(call.from(), &Party::Number("+14155550100".into()));
     assert_eq!(call.to(), &Party::Number("+14155550199".into()));
     assert_eq!(call.status(), Some(CallStatus::Ringing));
-    assert_eq!(call.forwarded_from(), Some(&Party::Number("+442071838750".into())));
+    assert_eq!(
+        call.forwarded_from(),
+        Some(&Party::Number("+442071838750".into()))
+    );
     for (name, value) in [
         ("CallerName", "Zo\u{eb} & Co"),
         ("FromZip", ""),
@@ -69,7 +72,10 @@ fn a_get_says_the_same_in_its_query() {
     let call = twilio.accept_call(&request).unwrap();
     assert_eq!(call.id().unwrap().as_str(), "CA0001");
     assert_eq!(call.to(), &Party::Client("jenny".into()));
-    assert_eq!(call.parameters().get("CallerCity"), Some("MIDDLEBURY CENTER"));
+    assert_eq!(
+        call.parameters().get("CallerCity"),
+        Some("MIDDLEBURY CENTER")
+    );
     assert_eq!(call.parameters().get("tenant"), Some("7"));
 }
 
@@ -88,17 +94,27 @@ fn callers_of_every_kind() {
     for (from, party) in [
         ("+14155550100", Party::Number("+14155550100".into())),
         ("client:jenny", Party::Client("jenny".into())),
-        ("sip:jenny@example.com;transport=tls", Party::Sip("sip:jenny@example.com;transport=tls".into())),
+        (
+            "sip:jenny@example.com;transport=tls",
+            Party::Sip("sip:jenny@example.com;transport=tls".into()),
+        ),
         ("anonymous", Party::Withheld),
         ("Restricted", Party::Withheld),
         ("+266696687", Party::Withheld),
         ("", Party::Withheld),
         ("8675309", Party::LocalNumber("8675309".into())),
     ] {
-        assert_eq!(accept(&with(&[("From", from)])).unwrap().from(), &party, "{from}");
+        assert_eq!(
+            accept(&with(&[("From", from)])).unwrap().from(),
+            &party,
+            "{from}"
+        );
     }
     let old_name = with(&[("From", ""), ("Caller", "+14155550101")]);
-    assert_eq!(accept(&old_name).unwrap().from().e164(), Some("+14155550101"));
+    assert_eq!(
+        accept(&old_name).unwrap().from().e164(),
+        Some("+14155550101")
+    );
 }
 
 #[test]
@@ -112,13 +128,22 @@ fn direction_is_in_twilios_words() {
         ("sideways", Direction::Inbound),
         ("", Direction::Inbound),
     ] {
-        assert_eq!(accept(&with(&[("Direction", word)])).unwrap().direction(), direction, "{word}");
+        assert_eq!(
+            accept(&with(&[("Direction", word)])).unwrap().direction(),
+            direction,
+            "{word}"
+        );
     }
 }
 
 #[test]
 fn an_unknown_status_is_none_and_no_error() {
-    assert_eq!(accept(&with(&[("CallStatus", "levitating")])).unwrap().status(), None);
+    assert_eq!(
+        accept(&with(&[("CallStatus", "levitating")]))
+            .unwrap()
+            .status(),
+        None
+    );
 }
 
 #[test]

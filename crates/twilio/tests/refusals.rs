@@ -34,7 +34,9 @@ fn what_twilio_cannot_do_is_unsupported() {
         Answer::dial(Dial::new(number("+14155550111")).and(Party::Extension("12".into()))),
         Answer::dial(Dial::new(number("+14155550111")).with_caller_id(Party::Withheld)),
         Answer::gather(Gather::digits(1)).then_say("Nothing heard."),
-        Answer::gather(Gather::digits(1)).then_hang_up().then_hang_up(),
+        Answer::gather(Gather::digits(1))
+            .then_hang_up()
+            .then_hang_up(),
         Answer::dial("+14155550111").then_stream(Stream::new()),
     ] {
         assert_eq!(refused(&answer), ErrorKind::Unsupported, "{answer:?}");
@@ -97,14 +99,22 @@ fn what_breaks_the_rules_is_an_invalid_argument() {
     }
     let twilio = twilio();
     let just = Answer::from(long(499));
-    assert!(twilio.incoming_call(&incoming(&twilio), &just, &links()).is_ok());
+    assert!(
+        twilio
+            .incoming_call(&incoming(&twilio), &just, &links())
+            .is_ok()
+    );
 }
 
 #[test]
 fn a_parameters_length_is_counted_in_characters() {
     let twilio = twilio();
     let wide = Answer::from(Stream::new().with_parameter("n", "\u{e9}".repeat(498)));
-    assert!(twilio.incoming_call(&incoming(&twilio), &wide, &links()).is_ok());
+    assert!(
+        twilio
+            .incoming_call(&incoming(&twilio), &wide, &links())
+            .is_ok()
+    );
 }
 
 #[test]
@@ -120,7 +130,10 @@ fn capabilities_and_answers_agree() {
         (Verb::Gather, Answer::gather(Gather::digits(1))),
         (Verb::GatherSpeech, Answer::gather(Gather::speech())),
         (Verb::Dial, Answer::dial("+14155550111")),
-        (Verb::Pause, Answer::new([Step::Pause(Duration::from_secs(1))])),
+        (
+            Verb::Pause,
+            Answer::new([Step::Pause(Duration::from_secs(1))]),
+        ),
         (Verb::HangUp, Answer::hang_up()),
         (Verb::Reject, Answer::reject(RejectReason::Busy)),
         (Verb::Redirect, Answer::redirect()),
@@ -128,7 +141,10 @@ fn capabilities_and_answers_agree() {
         let written = twilio.incoming_call(&call, &answer, &links()).is_ok();
         assert_eq!(capabilities.can(verb), written, "{verb:?}");
     }
-    assert_eq!(capabilities.formats, [telephony_core::audio::AudioFormat::MULAW_8000]);
+    assert_eq!(
+        capabilities.formats,
+        [telephony_core::audio::AudioFormat::MULAW_8000]
+    );
     assert_eq!(capabilities.marks, Marks::Echoed);
     assert_eq!(capabilities.clear, Clear::Everything);
     assert_eq!(capabilities.hang_up, HangUpBy::ClosingSocket);

@@ -37,7 +37,11 @@ fn is_only_told(kind: WebhookKind, pairs: &[(&str, &str)]) {
     let twilio = twilio();
     let request = verified(&twilio, kind, pairs);
     let answered = twilio.reply(&request, None, &links()).unwrap();
-    assert_eq!(answered.response.status(), StatusCode::NO_CONTENT, "{pairs:?}");
+    assert_eq!(
+        answered.response.status(),
+        StatusCode::NO_CONTENT,
+        "{pairs:?}"
+    );
     assert!(answered.response.body().is_empty());
     let error = twilio
         .reply(&request, Some(&Answer::hang_up()), &links())
@@ -52,7 +56,13 @@ fn a_call_that_comes_in_wants_twiml() {
 
 #[test]
 fn a_client_of_the_voice_sdk_cannot_make_its_call_look_like_a_callback() {
-    for own in ["CallbackSource", "StreamEvent", "RecordingStatus", "SequenceNumber", "TranscriptionEvent"] {
+    for own in [
+        "CallbackSource",
+        "StreamEvent",
+        "RecordingStatus",
+        "SequenceNumber",
+        "TranscriptionEvent",
+    ] {
         let mut pairs = ringing();
         pairs.push((own, "stream-started"));
         takes(WebhookKind::IncomingCall, &pairs);
@@ -75,7 +85,11 @@ fn actions_want_twiml_wherever_they_are_sent() {
         ("ReferTransferTarget", "sip:a@example.com"),
         ("ErrorUrl", "https://voice.example.com/twilio/call"),
     ] {
-        for kind in [WebhookKind::NextStep, WebhookKind::Status, WebhookKind::Event] {
+        for kind in [
+            WebhookKind::NextStep,
+            WebhookKind::Status,
+            WebhookKind::Event,
+        ] {
             takes(kind, &standard(&[own]));
             takes(kind, &standard(&[own, ("CallStatus", "completed")]));
         }
@@ -85,7 +99,11 @@ fn actions_want_twiml_wherever_they_are_sent() {
 
 #[test]
 fn what_twilio_only_tells_is_acknowledged() {
-    for kind in [WebhookKind::Status, WebhookKind::Event, WebhookKind::NextStep] {
+    for kind in [
+        WebhookKind::Status,
+        WebhookKind::Event,
+        WebhookKind::NextStep,
+    ] {
         for own in [
             ("CallbackSource", "call-progress-events"),
             ("SequenceNumber", "0"),
@@ -113,7 +131,9 @@ fn our_own_action_urls_are_known_on_any_route() {
     for after in ["gather", "stream"] {
         let url = format!("{}?after={after}", links().events_url());
         let request = verified_at(&twilio, WebhookKind::Event, &url, &standard(&[]));
-        let answered = twilio.reply(&request, Some(&Answer::hang_up()), &links()).unwrap();
+        let answered = twilio
+            .reply(&request, Some(&Answer::hang_up()), &links())
+            .unwrap();
         assert_eq!(body(&answered), HANG_UP);
     }
 }
@@ -122,9 +142,15 @@ fn our_own_action_urls_are_known_on_any_route() {
 fn a_call_can_be_rejected_only_before_it_is_answered() {
     let twilio = twilio();
     let reject = Answer::reject(RejectReason::Busy);
-    let ringing = verified(&twilio, WebhookKind::NextStep, &standard(&[("CallStatus", "ringing")]));
+    let ringing = verified(
+        &twilio,
+        WebhookKind::NextStep,
+        &standard(&[("CallStatus", "ringing")]),
+    );
     assert!(twilio.reply(&ringing, Some(&reject), &links()).is_ok());
     let answered = verified(&twilio, WebhookKind::NextStep, &standard(&[]));
-    let error = twilio.reply(&answered, Some(&reject), &links()).unwrap_err();
+    let error = twilio
+        .reply(&answered, Some(&reject), &links())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }

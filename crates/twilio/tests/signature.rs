@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{ACCOUNT, TOKEN, post, request, sign, signed_get, signed_post, twilio, with_config, with_header};
+use common::{
+    ACCOUNT, TOKEN, post, request, sign, signed_get, signed_post, twilio, with_config, with_header,
+};
 use http::Method;
 use telephony_core::{ErrorKind, Secret, Telephony, WebhookKind, WebhookRequest};
 use telephony_twilio::{Twilio, TwilioConfig};
@@ -40,7 +42,10 @@ fn the_worked_example_of_the_docs() {
     assert!(accepts(&docs_account(), &post(STATUS, url, &pairs, good)));
     let mut reversed = pairs;
     reversed.reverse();
-    assert!(accepts(&docs_account(), &post(STATUS, url, &reversed, good)));
+    assert!(accepts(
+        &docs_account(),
+        &post(STATUS, url, &reversed, good)
+    ));
 
     for wrong in [
         "L/OH5YylLD5NRKLltdqwSvS0BnV=",
@@ -49,16 +54,28 @@ fn the_worked_example_of_the_docs() {
         "L_OH5YylLD5NRKLltdqwSvS0BnU=",
         "x",
     ] {
-        assert!(!accepts(&docs_account(), &post(STATUS, url, &pairs, wrong)), "{wrong}");
+        assert!(
+            !accepts(&docs_account(), &post(STATUS, url, &pairs, wrong)),
+            "{wrong}"
+        );
     }
     let more = "https://example.com/myapp.php?foo=1&bar=2&baz=3";
     assert!(!accepts(&docs_account(), &post(STATUS, more, &pairs, good)));
     let other_order = "https://example.com/myapp.php?bar=2&foo=1";
-    assert!(!accepts(&docs_account(), &post(STATUS, other_order, &pairs, good)));
+    assert!(!accepts(
+        &docs_account(),
+        &post(STATUS, other_order, &pairs, good)
+    ));
     let mut changed = pairs;
     changed[2].1 = "1235";
-    assert!(!accepts(&docs_account(), &post(STATUS, url, &changed, good)));
-    assert!(!accepts(&docs_account(), &post(STATUS, url, &pairs[1..], good)));
+    assert!(!accepts(
+        &docs_account(),
+        &post(STATUS, url, &changed, good)
+    ));
+    assert!(!accepts(
+        &docs_account(),
+        &post(STATUS, url, &pairs[1..], good)
+    ));
 }
 
 #[test]
@@ -69,7 +86,11 @@ fn the_header_must_be_there_once_and_filled() {
     assert!(accepts(&twilio(), &post(STATUS, url, &pairs, &good)));
     assert!(!accepts(&twilio(), &post(STATUS, url, &pairs, "")));
 
-    let twice = with_header(post(STATUS, url, &pairs, &good), "x-twilio-signature", &good);
+    let twice = with_header(
+        post(STATUS, url, &pairs, &good),
+        "x-twilio-signature",
+        &good,
+    );
     assert!(!accepts(&twilio(), &twice));
 
     let mut renamed = post(STATUS, url, &pairs, &good);
@@ -85,16 +106,31 @@ fn blank_and_repeated_parameters() {
     // Written out: names by their bytes, of one name the distinct values in order.
     for (pairs, text) in [
         (vec![("b", ""), ("a", "1")], "a1b"),
-        (vec![("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")], "Digits1234Digits5678"),
-        (vec![("Sid", "x"), ("SidAccount", "y"), ("Si", "z")], "SizSidxSidAccounty"),
+        (
+            vec![("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")],
+            "Digits1234Digits5678",
+        ),
+        (
+            vec![("Sid", "x"), ("SidAccount", "y"), ("Si", "z")],
+            "SizSidxSidAccounty",
+        ),
         (vec![("a", "1"), ("B", "2"), ("_", "3")], "B2_3a1"),
-        (vec![("Reason", "z"), ("ReasonConferenceEnded", "a")], "ReasonzReasonConferenceEndeda"),
-        (vec![("Name", "Zo\u{eb} & Co"), ("Emoji", "\u{1f600}")], "Emoji\u{1f600}NameZo\u{eb} & Co"),
+        (
+            vec![("Reason", "z"), ("ReasonConferenceEnded", "a")],
+            "ReasonzReasonConferenceEndeda",
+        ),
+        (
+            vec![("Name", "Zo\u{eb} & Co"), ("Emoji", "\u{1f600}")],
+            "Emoji\u{1f600}NameZo\u{eb} & Co",
+        ),
         (vec![("a.b", "+1 (2)")], "a.b+1 (2)"),
         (vec![], ""),
     ] {
         let signature = sign(TOKEN, &format!("{url}{text}"));
-        assert!(accepts(&twilio(), &post(STATUS, url, &pairs, &signature)), "{text}");
+        assert!(
+            accepts(&twilio(), &post(STATUS, url, &pairs, &signature)),
+            "{text}"
+        );
     }
     // Sorted by the joined pair, `ReasonC…` would come first.
     let pairs = [("Reason", "z"), ("ReasonConferenceEnded", "a")];
@@ -102,14 +138,23 @@ fn blank_and_repeated_parameters() {
     assert!(!accepts(&twilio(), &post(STATUS, url, &pairs, &joined)));
     // Trimmed values are other values.
     let trimmed = sign(TOKEN, &format!("{url}ax"));
-    assert!(!accepts(&twilio(), &post(STATUS, url, &[("a", "x ")], &trimmed)));
+    assert!(!accepts(
+        &twilio(),
+        &post(STATUS, url, &[("a", "x ")], &trimmed)
+    ));
 }
 
 #[test]
 fn url_forms_that_twilio_may_sign() {
     for (called, signed) in [
-        ("https://example.com:8443/p?q=1", "https://example.com:8443/p?q=1"),
-        ("https://example.com:8443/p?q=1", "https://example.com/p?q=1"),
+        (
+            "https://example.com:8443/p?q=1",
+            "https://example.com:8443/p?q=1",
+        ),
+        (
+            "https://example.com:8443/p?q=1",
+            "https://example.com/p?q=1",
+        ),
         ("https://example.com/p?q=1", "https://example.com:443/p?q=1"),
         ("http://127.0.0.1/p", "http://127.0.0.1:80/p"),
         ("http://127.0.0.1:8080/p", "http://127.0.0.1/p"),
@@ -117,11 +162,23 @@ fn url_forms_that_twilio_may_sign() {
         ("https://u:p@example.com/p", "https://example.com/p"),
         ("https://u@example.com/p", "https://u@example.com:443/p"),
         ("https://u:p@example.com:8443/p", "https://example.com/p"),
-        ("https://example.com/p?b=It's", "https://example.com/p?b=It%27s"),
-        ("https://example.com/p?b=It%27s", "https://example.com/p?b=It's"),
-        ("https://example.com:8443/p?b=It's", "https://example.com/p?b=It%27s"),
+        (
+            "https://example.com/p?b=It's",
+            "https://example.com/p?b=It%27s",
+        ),
+        (
+            "https://example.com/p?b=It%27s",
+            "https://example.com/p?b=It's",
+        ),
+        (
+            "https://example.com:8443/p?b=It's",
+            "https://example.com/p?b=It%27s",
+        ),
         ("https://example.com/p#rc=2&rp=all", "https://example.com/p"),
-        ("https://example.com/p?q=1#rc=2", "https://example.com/p?q=1"),
+        (
+            "https://example.com/p?q=1#rc=2",
+            "https://example.com/p?q=1",
+        ),
         ("https://Example.COM//a%2Fb/", "https://Example.COM//a%2Fb/"),
         ("https://example.com", "https://example.com"),
     ] {
@@ -169,7 +226,11 @@ fn a_get_is_signed_by_its_url_alone() {
 }
 
 fn request_signed(method: Method, url: &str, body: &str, signature: &str) -> WebhookRequest {
-    with_header(request(STATUS, method, url, body), "x-twilio-signature", signature)
+    with_header(
+        request(STATUS, method, url, body),
+        "x-twilio-signature",
+        signature,
+    )
 }
 
 #[test]
@@ -198,13 +259,19 @@ fn other_bodies_are_signed_by_their_hash_in_the_url() {
     let twice = format!("{}&bodySHA256={hash}", at(hash));
     assert!(!accepts(&twilio(), &json(&twice, body)));
     // Without the hash nobody signed the body, although the URL is signed.
-    assert!(!accepts(&twilio(), &json("https://example.com/hook?foo=1", body)));
+    assert!(!accepts(
+        &twilio(),
+        &json("https://example.com/hook?foo=1", body)
+    ));
     let url = "https://example.com/hook";
     let untyped = request_signed(Method::POST, url, body, &sign(TOKEN, url));
     assert!(!accepts(&twilio(), &untyped));
     // With the hash but signed for another URL.
     let other = request_signed(Method::POST, &at(hash), body, &sign(TOKEN, &at(nothing)));
-    assert!(!accepts(&twilio(), &with_header(other, "content-type", "application/json")));
+    assert!(!accepts(
+        &twilio(),
+        &with_header(other, "content-type", "application/json")
+    ));
 }
 
 #[test]
@@ -216,7 +283,8 @@ fn a_post_without_a_body_is_an_empty_form() {
 
 #[test]
 fn during_a_rotation_either_token_signs() {
-    let config = TwilioConfig::new(ACCOUNT, Secret::new("old")).with_next_auth_token(Secret::new("new"));
+    let config =
+        TwilioConfig::new(ACCOUNT, Secret::new("old")).with_next_auth_token(Secret::new("new"));
     let twilio = with_config(config);
     let url = "https://example.com/hook";
     for (token, good) in [("old", true), ("new", true), ("older", false), ("", false)] {
@@ -228,7 +296,8 @@ fn during_a_rotation_either_token_signs() {
 
 #[test]
 fn an_api_key_signs_nothing() {
-    let config = TwilioConfig::new(ACCOUNT, Secret::new(TOKEN)).with_api_key("SK1", Secret::new("key-secret"));
+    let config = TwilioConfig::new(ACCOUNT, Secret::new(TOKEN))
+        .with_api_key("SK1", Secret::new("key-secret"));
     let url = "https://example.com/hook";
     let request = post(STATUS, url, &[], &sign("key-secret", url));
     assert!(!accepts(&with_config(config), &request));
@@ -263,9 +332,15 @@ fn each_account_signs_with_its_own_token() {
     }
     let both = [("AccountSid", "AC2"), ("AccountSid", ACCOUNT)];
     let text = format!("{url}AccountSid{ACCOUNT}AccountSidAC2");
-    assert!(!accepts(&twilio, &post(STATUS, url, &both, &sign("sub-old", &text))));
+    assert!(!accepts(
+        &twilio,
+        &post(STATUS, url, &both, &sign("sub-old", &text))
+    ));
     // Without an account it must be the account itself.
-    assert!(!accepts(&twilio, &post(STATUS, url, &[], &sign("sub-old", url))));
+    assert!(!accepts(
+        &twilio,
+        &post(STATUS, url, &[], &sign("sub-old", url))
+    ));
 }
 
 #[test]
@@ -287,7 +362,13 @@ fn repeats_have_the_same_replay_key() {
     assert_ne!(key(progress("completed", "1")).unwrap(), first);
 
     // The same key pressed twice at the same menu: equal requests that are no repeats.
-    let gather = || signed_post(WebhookKind::NextStep, url, &[("CallSid", "CA1"), ("Digits", "1")]);
+    let gather = || {
+        signed_post(
+            WebhookKind::NextStep,
+            url,
+            &[("CallSid", "CA1"), ("Digits", "1")],
+        )
+    };
     assert_eq!(key(gather()), None);
     let retried = || with_header(gather(), "i-twilio-idempotency-token", "a-b-c");
     assert_eq!(key(retried()).as_deref(), Some("a-b-c"));

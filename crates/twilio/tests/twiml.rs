@@ -16,7 +16,9 @@ const STATUS: &str = "https://voice.example.com/twilio/status/key0key0key0key0ke
 
 fn twiml(answer: &Answer) -> String {
     let twilio = twilio();
-    let answered = twilio.incoming_call(&incoming(&twilio), answer, &links()).unwrap();
+    let answered = twilio
+        .incoming_call(&incoming(&twilio), answer, &links())
+        .unwrap();
     assert_eq!(answered.response.headers()["content-type"], "text/xml");
     let text = body(&answered);
     let inner = text
@@ -56,7 +58,10 @@ fn a_stream_with_parameters() {
 #[test]
 fn a_stream_then_the_next_step() {
     let stream = Stream::new().then(AfterStream::Continue);
-    let answer = Answer::say("Hello.").then_stream(stream).then_say("Bye.").then_hang_up();
+    let answer = Answer::say("Hello.")
+        .then_stream(stream)
+        .then_say("Bye.")
+        .then_hang_up();
     let expected = format!(
         "<Say>Hello.</Say><Connect>{}</Connect><Say>Bye.</Say><Hangup/>",
         stream_element("")
@@ -83,14 +88,22 @@ fn a_stream_needs_a_token() {
         telephony_core::CallKey::parse(common::KEY).unwrap(),
     );
     let call = incoming(&twilio);
-    let error = twilio.incoming_call(&call, &Answer::stream(), &bare).unwrap_err();
+    let error = twilio
+        .incoming_call(&call, &Answer::stream(), &bare)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
-    assert!(twilio.incoming_call(&call, &Answer::say("x"), &bare).is_ok());
+    assert!(
+        twilio
+            .incoming_call(&call, &Answer::say("x"), &bare)
+            .is_ok()
+    );
 }
 
 #[test]
 fn speech_is_escaped() {
-    let say = Say::new("A&B <C> \"D\" 'E' \u{1f600}").with_language("en-GB").with_voice("Polly.Amy");
+    let say = Say::new("A&B <C> \"D\" 'E' \u{1f600}")
+        .with_language("en-GB")
+        .with_voice("Polly.Amy");
     assert_eq!(
         twiml(&Answer::say(say)),
         "<Say language=\"en-GB\" voice=\"Polly.Amy\">A&amp;B &lt;C&gt; &quot;D&quot; &apos;E&apos; \u{1f600}</Say>"
@@ -118,7 +131,8 @@ fn playing() {
 
 #[test]
 fn gathering() {
-    let action = format!("action=\"{ANSWER}?after=gather\" method=\"POST\" actionOnEmptyResult=\"true\"");
+    let action =
+        format!("action=\"{ANSWER}?after=gather\" method=\"POST\" actionOnEmptyResult=\"true\"");
     let menu = Gather::digits(1)
         .with_prompt("Press 1.")
         .with_audio_prompt("https://cdn.example.com/a.mp3")
@@ -145,7 +159,9 @@ fn gathering() {
             "<Gather input=\"speech\" {action} timeout=\"5\" language=\"de-DE\" hints=\"Vertrieb,Kundendienst\"/>"
         )
     );
-    let both = Gather::until_finish().with_finish_key(Some('*')).or_speech();
+    let both = Gather::until_finish()
+        .with_finish_key(Some('*'))
+        .or_speech();
     assert_eq!(
         twiml(&Answer::gather(both)),
         format!("<Gather input=\"dtmf speech\" {action} timeout=\"5\" finishOnKey=\"*\"/>")
@@ -193,12 +209,23 @@ fn the_small_verbs() {
         )
     );
     assert_eq!(twiml(&Answer::hang_up()), "<Hangup/>");
-    assert_eq!(twiml(&Answer::reject(RejectReason::Busy)), "<Reject reason=\"busy\"/>");
-    assert_eq!(twiml(&Answer::reject(RejectReason::Rejected)), "<Reject reason=\"rejected\"/>");
-    let away = Answer::new([Step::Redirect(Redirect::To("https://example.com/x?a=1&b=2".into()))]);
+    assert_eq!(
+        twiml(&Answer::reject(RejectReason::Busy)),
+        "<Reject reason=\"busy\"/>"
+    );
+    assert_eq!(
+        twiml(&Answer::reject(RejectReason::Rejected)),
+        "<Reject reason=\"rejected\"/>"
+    );
+    let away = Answer::new([Step::Redirect(Redirect::To(
+        "https://example.com/x?a=1&b=2".into(),
+    ))]);
     assert_eq!(
         twiml(&away),
         "<Redirect method=\"POST\">https://example.com/x?a=1&amp;b=2</Redirect>"
     );
-    assert_eq!(twiml(&Answer::new([])), "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>");
+    assert_eq!(
+        twiml(&Answer::new([])),
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>"
+    );
 }

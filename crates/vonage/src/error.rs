@@ -44,3 +44,32 @@ pub fn kind_of_code(code: &str) -> ErrorKind {
         _ => ErrorKind::Carrier,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_numbers_have_a_kind() {
+        for (code, kind) in [
+            ("invalid_number", ErrorKind::InvalidArgument),
+            ("restricted", ErrorKind::Refused),
+            ("DECLINED", ErrorKind::Refused),
+            ("unavailable", ErrorKind::Refused),
+            ("number_out_of_service", ErrorKind::Refused),
+            ("carrier_timeout", ErrorKind::Timeout),
+            ("timeout", ErrorKind::Timeout),
+            ("cannot_route", ErrorKind::Carrier),
+            ("internal_error", ErrorKind::Carrier),
+            ("400", ErrorKind::InvalidArgument),
+            ("UNAUTHORIZED", ErrorKind::Configuration),
+            ("403", ErrorKind::Refused),
+            ("404", ErrorKind::NotFound),
+            ("429", ErrorKind::RateLimited),
+            ("503", ErrorKind::Carrier),
+            ("", ErrorKind::Carrier),
+        ] {
+            assert_eq!(kind_of_code(code), kind, "{code}");
+        }
+    }
+}

@@ -41,6 +41,7 @@
 //! let answered = vonage.incoming_call(&call, &Answer::stream(), &links)?;
 //! assert!(answered.response.body().starts_with(br#"[{"action":"connect","#));
 //! # Ok(()) }
+//! ```
 //!
 //! # Setting up
 //! In the dashboard: a Voice application with the answer URL `…/vonage/call` and the event URL `…/vonage/events`, **both by

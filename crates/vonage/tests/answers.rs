@@ -136,7 +136,7 @@ fn a_stream_is_the_last_action() {
 #[test]
 fn a_stream_within_the_limits() {
     // {"call_key":"…22…","k":"…"}: 36 bytes and 8 around the value.
-    let fits = "v".repeat(512 - 36 - 7);
+    let fits = "v".repeat(512 - 36 - 8);
     assert!(write_with(config(), &Stream::new().with_parameter("k", &fits).into()).is_ok());
     let over = Stream::new().with_parameter("k", format!("{fits}v"));
     refused(&over.into(), ErrorKind::InvalidArgument, "513 bytes");

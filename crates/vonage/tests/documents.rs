@@ -148,6 +148,14 @@ fn what_would_drop_the_call_is_refused() {
             "512 bytes",
         ),
         (socket(json!({"headers": "x"})), "an object"),
+        (socket(json!({"authorization": {"type": "custom"}})), "`authorization`"),
+        (socket(json!({"authorization": {"type": "basic", "value": "x"}})), "`authorization`"),
+        (r#"[{"action":"record","eventUrl":[""]}]"#.into(), "arrays with one URL"),
+        (r#"[{"action":"record","eventMethod":"PUT"}]"#.into(), "GET or POST"),
+        (
+            r#"[{"action":"connect","from":"447700900456","randomFromNumber":true,"endpoint":[{"type":"app","user":"a"}]}]"#.into(),
+            "not both",
+        ),
         (
             r#"[{"action":"talk","text":"{{nonsense}}"}]"#.into(),
             "placeholder",

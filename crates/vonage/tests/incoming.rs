@@ -213,3 +213,30 @@ fn a_request_of_another_account_is_not_read() {
     );
     unauthenticated(vonage.reply(&request, None, &links()).unwrap_err().kind());
 }
+
+#[test]
+fn an_event_is_no_call() {
+    let vonage = vonage();
+    let refused = |kind, body: Value| {
+        let error = vonage
+            .accept_call(&verified(&vonage, kind, &body))
+            .expect_err("an event is no call");
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
+    };
+    // The event URL of the application set to where calls come in.
+    let event =
+        json!({"uuid": "u-1", "status": "ringing", "timestamp": "2026-02-03T04:05:06.789Z"});
+    refused(WebhookKind::IncomingCall, event);
+    refused(
+        WebhookKind::NextStep,
+        json!({"uuid": "u-1", "status": "busy", "direction": "outbound"}),
+    );
+    refused(
+        WebhookKind::NextStep,
+        json!({"uuid": "u-1", "dtmf": {"digits": "1"}}),
+    );
+    // But a new member is no reason to lose a call.
+    call(
+        json!({"uuid": "u-1", "to": "442079460123", "status": "new", "payload": {}, "type": "new"}),
+    );
+}

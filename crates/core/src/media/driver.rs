@@ -26,7 +26,7 @@ const EVENTS: usize = 8;
 /// Events without audio that wait for a slow app. Nobody presses that many keys.
 const MAX_WAITING_EVENTS: usize = 4096;
 const COMMANDS: usize = 16;
-/// How long a peer may take to hear that the stream is over. The app waits for its end so long.
+/// How long the peer has to say goodbye back.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Makes a stream of a socket and a codec: waits until the carrier has started it, compares it with the ticket, and then
@@ -140,13 +140,17 @@ fn start(
         ending: None,
         sender_gone: false,
     };
-    let cancellation = context.cancellation.clone();
+    let (over, closed) = (context.cancellation.clone(), context.closed.clone());
     tokio::spawn(
         async move {
-            // Runs also if the task panics, so that nobody waits for a stream that is gone.
-            let _cancelled = cancellation.drop_guard();
+            // Also if the task panics, so that nobody waits for a stream that is gone.
+            let (over, _closed) = (over.drop_guard(), closed.drop_guard());
+            let mut task = task;
             let rest = task.run().await;
+            // The app hears of the end at once; a peer that does not say goodbye is not its business.
             let _ = rest_out.send(rest);
+            drop(over);
+            task.say_goodbye().await;
         }
         .instrument(span),
     );
@@ -212,11 +216,10 @@ struct Task {
 const GOODBYE: u64 = 0;
 
 impl Task {
-    async fn run(mut self) -> Rest {
+    async fn run(&mut self) -> Rest {
         let reason = self.serve().await;
         self.session.end();
         self.flush_outputs();
-        self.say_goodbye().await;
         let stats = self.session.stats();
         tracing::info!(
             reason = %reason,
@@ -231,10 +234,12 @@ impl Task {
             lost = self.events.lost_total,
             "stream ended"
         );
-        Rest {
-            events: self.events.waiting,
-            reason,
-        }
+        let events = std::mem::take(&mut self.events.waiting);
+        self.events.out = None;
+        self.chunks.close();
+        self.commands.close();
+        self.waits.clear();
+        Rest { events, reason }
     }
 
     /// Runs until the stream has ended; gives the reason.
@@ -698,7 +703,7 @@ impl Sender {
     async fn close(&mut self) -> Result<()> {
         // An error means that the stream is over already, which is what is wanted.
         let _ = self.playback.hang_up().await;
-        match timeout(self.close_deadline, self.context.cancellation.cancelled()).await {
+        match timeout(self.close_deadline, self.context.closed.cancelled()).await {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,

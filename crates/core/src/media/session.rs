@@ -208,7 +208,11 @@ impl<G> MediaSession<G> {
         let Some(out) = &mut self.outbound else {
             return Heard::default();
         };
-        let unsent: u64 = self.pending.iter().map(|message| message.audio as u64).sum();
+        let unsent: u64 = self
+            .pending
+            .iter()
+            .map(|message| message.audio as u64)
+            .sum();
         let limit = out.ledger.sent() - unsent;
         let heard = Heard::new(
             out.ledger.played_of_utterance(limit, now),
@@ -244,7 +248,11 @@ impl<G> MediaSession<G> {
         let Some(out) = &self.outbound else {
             return Heard::default();
         };
-        let unsent: u64 = self.pending.iter().map(|message| message.audio as u64).sum();
+        let unsent: u64 = self
+            .pending
+            .iter()
+            .map(|message| message.audio as u64)
+            .sum();
         let limit = out.ledger.sent() - unsent;
         Heard::new(
             out.ledger.played_of_utterance(limit, now),
@@ -332,7 +340,11 @@ impl<G> MediaSession<G> {
         let sent = out.ledger.sent();
         // What is less than a message waits for more audio, so it must not keep more audio out.
         let tail = out.framer.rules().unit_bytes() as u64 - 1;
-        while out.guards.front().is_some_and(|(end, _)| *end <= sent + tail) {
+        while out
+            .guards
+            .front()
+            .is_some_and(|(end, _)| *end <= sent + tail)
+        {
             out.guards.pop_front();
         }
         self.stats.frames_out += 1;

@@ -178,6 +178,8 @@ pub struct StreamContext {
     pub parameters: BTreeMap<String, String>,
     /// Cancelled when the stream is over: for tasks of the app that belong to it.
     pub cancellation: CancellationToken,
+    /// Cancelled when the socket is closed too: for who must not end before.
+    pub closed: CancellationToken,
 }
 
 impl StreamContext {
@@ -199,6 +201,7 @@ impl StreamContext {
             outbound: start.outbound,
             parameters,
             cancellation: CancellationToken::new(),
+            closed: CancellationToken::new(),
         }
     }
 }

@@ -201,14 +201,14 @@ impl CallStore for MemoryStore {
             status,
             history: vec![(now, status)],
             data: call.data,
-            ended: None,
+            ended: status.is_terminal().then_some(EndReason::CallEnded(status)),
         };
         if let Some(id) = by_id {
             calls.by_id.insert(id, record.key.clone());
         }
         let entry = Entry {
             record: record.clone(),
-            ended: watch::Sender::new(None),
+            ended: watch::Sender::new(record.ended.clone()),
             seen: now,
         };
         calls.by_key.insert(record.key.clone(), entry);

@@ -5,6 +5,7 @@
 pub(crate) mod bench;
 pub(crate) mod carrier;
 pub(crate) mod socket;
+pub(crate) mod store;
 
 use bytes::Bytes;
 use std::time::Duration;
@@ -64,7 +65,10 @@ pub(crate) fn speech(from: usize, len: usize) -> Bytes {
 /// Compares audio without printing all of it.
 #[track_caller]
 pub(crate) fn assert_audio(got: &[u8], wanted: &[u8]) {
-    let differ = got.iter().zip(wanted).position(|(got, wanted)| got != wanted);
+    let differ = got
+        .iter()
+        .zip(wanted)
+        .position(|(got, wanted)| got != wanted);
     assert!(
         got.len() == wanted.len() && differ.is_none(),
         "{} bytes for {}; the first that differs: {differ:?}",

@@ -1,6 +1,8 @@
 //! An account, its links, and requests as Exotel would make them.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod answering;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::time::SystemTime;

@@ -72,8 +72,12 @@ impl Lint {
         }
         match (self.has_root, self.open.is_empty()) {
             (true, true) => Ok(()),
-            (true, false) => Err(invalid("the document is not well-formed XML: it ends too early")),
-            (false, _) => Err(invalid("the document is empty: its root must be <Response>")),
+            (true, false) => Err(invalid(
+                "the document is not well-formed XML: it ends too early",
+            )),
+            (false, _) => Err(invalid(
+                "the document is empty: its root must be <Response>",
+            )),
         }
     }
 
@@ -81,7 +85,9 @@ impl Lint {
         let name = element.name();
         if self.open.is_empty() {
             if self.has_root || name.as_ref() != "Response" {
-                return Err(invalid("the root of the document must be one <Response> (12102)"));
+                return Err(invalid(
+                    "the root of the document must be one <Response> (12102)",
+                ));
             }
             self.has_root = true;
         }
@@ -89,11 +95,13 @@ impl Lint {
         let is_two_way = is_stream && self.open.last().is_some_and(|parent| parent == "Connect");
         self.streams += usize::from(is_two_way);
         if self.streams > 1 {
-            return Err(invalid("a call has one two-way stream at a time: the document has more"));
+            return Err(invalid(
+                "a call has one two-way stream at a time: the document has more",
+            ));
         }
         for attribute in element.attributes() {
-            let attribute =
-                attribute.map_err(|_| invalid("the document has an attribute that is not well-formed"))?;
+            let attribute = attribute
+                .map_err(|_| invalid("the document has an attribute that is not well-formed"))?;
             if attribute.value.contains('<') {
                 return Err(invalid("the document has a < in an attribute: write &lt;"));
             }
@@ -118,10 +126,14 @@ fn check_references(text: &str) -> Result<()> {
 fn check_stream_url(url: &str) -> Result<()> {
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     if scheme.is_some_and(|scheme| !matches!(scheme, "wss" | "ws")) {
-        return Err(invalid("the URL of a stream must begin with wss:// (31922)"));
+        return Err(invalid(
+            "the URL of a stream must begin with wss:// (31922)",
+        ));
     }
     if url.contains('?') {
-        return Err(invalid("the URL of a stream cannot have a query (31920): use <Parameter>"));
+        return Err(invalid(
+            "the URL of a stream cannot have a query (31920): use <Parameter>",
+        ));
     }
     Ok(())
 }

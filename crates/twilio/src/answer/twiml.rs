@@ -62,7 +62,11 @@ fn write_step(xml: &mut Xml, step: &Step, is_last: bool, links: &CallLinks) -> R
 /// With `action` Twilio asks us when the stream is over; without one the next verb runs.
 fn write_stream(xml: &mut Xml, stream: &Stream, is_last: bool, links: &CallLinks) -> Result<()> {
     let asks = stream.then == AfterStream::Continue && is_last;
-    let connect = if asks { action(links, "stream") } else { vec![] };
+    let connect = if asks {
+        action(links, "stream")
+    } else {
+        vec![]
+    };
     xml.open("Connect", &connect)?;
     let attributes = vec![
         ("url", links.media_url()?.into()),

@@ -56,9 +56,13 @@ impl Xml {
 
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         self.0.write_event(event).map_err(|error| {
-            Error::new(ErrorKind::Internal, "write answer", "the TwiML could not be written")
-                .with_provider(NAME)
-                .with_source(error)
+            Error::new(
+                ErrorKind::Internal,
+                "write answer",
+                "the TwiML could not be written",
+            )
+            .with_provider(NAME)
+            .with_source(error)
         })
     }
 }
@@ -80,6 +84,8 @@ pub(super) fn check_characters(text: &str) -> Result<()> {
     if text.chars().all(fits) {
         Ok(())
     } else {
-        Err(invalid("a text of the answer has control characters, which XML cannot hold"))
+        Err(invalid(
+            "a text of the answer has control characters, which XML cannot hold",
+        ))
     }
 }

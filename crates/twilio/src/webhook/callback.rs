@@ -47,7 +47,11 @@ impl Callback {
         } else if kind == WebhookKind::IncomingCall {
             // A client of the voice SDK adds parameters of its own to this one.
             Self::Plain
-        } else if any(&["TranscriptionSid", "TranscriptionStatus", "TranscriptionEvent"]) {
+        } else if any(&[
+            "TranscriptionSid",
+            "TranscriptionStatus",
+            "TranscriptionEvent",
+        ]) {
             Self::Transcription
         } else if has("RecordingStatus") {
             Self::Recording

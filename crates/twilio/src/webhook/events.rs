@@ -23,8 +23,8 @@ pub(super) fn read(
     // A child leg has its own id; the call that we know is its parent.
     let call_id = id(fields, "ParentCallSid").or_else(|| id(fields, "CallSid"));
     let event = |kind| {
-        let mut event = CallEvent::new(kind, call_id.clone())
-            .with_payload(fields.all(), request.body.clone());
+        let mut event =
+            CallEvent::new(kind, call_id.clone()).with_payload(fields.all(), request.body.clone());
         event.sequence = whole(fields, "SequenceNumber");
         event.timestamp = fields.get("Timestamp").map(str::to_owned);
         event
@@ -73,7 +73,8 @@ fn kinds(kind: WebhookKind, fields: &Fields, callback: Callback) -> Vec<CallEven
     if callback == Callback::Plain && kind == WebhookKind::NextStep {
         kinds.push(next_step("redirect"));
     }
-    if callback == Callback::Progress || callback.takes_answer(kind) || callback == Callback::Plain {
+    if callback == Callback::Progress || callback.takes_answer(kind) || callback == Callback::Plain
+    {
         kinds.extend(status(fields));
         kinds.extend(beside_status(fields, callback));
     }
@@ -101,7 +102,8 @@ fn status(fields: &Fields) -> Option<CallEventKind> {
             let mut report = StatusReport::new(status);
             // `Duration` is what is billed, in minutes.
             report.duration = seconds(fields, "CallDuration");
-            report.sip_code = whole(fields, "SipResponseCode").and_then(|code| code.try_into().ok());
+            report.sip_code =
+                whole(fields, "SipResponseCode").and_then(|code| code.try_into().ok());
             report.reason = fields.get("ErrorMessage").map(redact::text);
             CallEventKind::Status(report)
         }
@@ -119,7 +121,8 @@ fn beside_status(fields: &Fields, callback: Callback) -> Vec<CallEventKind> {
     if may_have_recording && fields.get("RecordingUrl").is_some() {
         kinds.push(CallEventKind::RecordingReady(recording(fields)));
     }
-    if callback == Callback::Progress && fields.get("ErrorCode").is_some() {
+    let is_status = matches!(callback, Callback::Progress | Callback::Plain);
+    if is_status && fields.get("ErrorCode").is_some() {
         kinds.push(fault(fields));
     }
     kinds
@@ -139,7 +142,10 @@ fn fault(fields: &Fields) -> CallEventKind {
 }
 
 fn transcription(fields: &Fields) -> CallEventKind {
-    match (fields.get("TranscriptionEvent"), fields.get("TranscriptionStatus")) {
+    match (
+        fields.get("TranscriptionEvent"),
+        fields.get("TranscriptionStatus"),
+    ) {
         (Some(event), _) => other(event),
         (None, Some(status)) => other(&format!("transcription-{status}")),
         (None, None) => other("transcription"),
@@ -203,7 +209,9 @@ fn machine_detection(fields: &Fields) -> CallEventKind {
 fn gathered(fields: &Fields) -> Gathered {
     let mut gathered = Gathered::digits(fields.get("Digits").unwrap_or_default().trim());
     if let Some(text) = fields.get("SpeechResult") {
-        let confidence = fields.get("Confidence").and_then(|text| text.trim().parse().ok());
+        let confidence = fields
+            .get("Confidence")
+            .and_then(|text| text.trim().parse().ok());
         let confidence = confidence.filter(|sure: &f32| (0.0..=1.0).contains(sure));
         gathered.speech.push((text.to_owned(), confidence));
     }

@@ -1,15 +1,19 @@
 //! What all test files share: an account, links, and requests signed with a recipe of the tests' own.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod callback;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderValue, Method};
 use sha1::Sha1;
 use std::time::{Duration, SystemTime};
+use telephony_core::media::{EndSignal, MediaCodec, StreamTicket};
 use telephony_core::{
-    AccountLabel, Answered, CallKey, CallLinks, MediaToken, Ports, PublicUrl, Secret, Telephony,
-    Verified, WebhookKind, WebhookRequest, verify,
+    AccountLabel, Answered, CallKey, CallLinks, CallStore, Direction, MediaToken, MemoryStore,
+    NewCall, Party, Ports, PublicUrl, Secret, Telephony, Verified, WebhookKind, WebhookRequest,
+    verify,
 };
 use telephony_twilio::{Twilio, TwilioConfig};
 
@@ -23,7 +27,12 @@ pub(crate) fn twilio() -> Twilio {
 }
 
 pub(crate) fn with_config(config: TwilioConfig) -> Twilio {
-    Twilio::new(AccountLabel::new("twilio").unwrap(), config, &Ports::default()).unwrap()
+    Twilio::new(
+        AccountLabel::new("twilio").unwrap(),
+        config,
+        &Ports::default(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn links() -> CallLinks {
@@ -73,7 +82,11 @@ pub(crate) fn request(kind: WebhookKind, method: Method, url: &str, body: &str) 
     }
 }
 
-pub(crate) fn with_header(mut request: WebhookRequest, name: &'static str, value: &str) -> WebhookRequest {
+pub(crate) fn with_header(
+    mut request: WebhookRequest,
+    name: &'static str,
+    value: &str,
+) -> WebhookRequest {
     request
         .headers
         .append(name, HeaderValue::from_str(value).unwrap());
@@ -81,7 +94,12 @@ pub(crate) fn with_header(mut request: WebhookRequest, name: &'static str, value
 }
 
 /// A form POST with that signature.
-pub(crate) fn post(kind: WebhookKind, url: &str, pairs: &[(&str, &str)], signature: &str) -> WebhookRequest {
+pub(crate) fn post(
+    kind: WebhookKind,
+    url: &str,
+    pairs: &[(&str, &str)],
+    signature: &str,
+) -> WebhookRequest {
     let request = request(kind, Method::POST, url, &form(pairs));
     let request = with_header(
         request,
@@ -95,7 +113,10 @@ pub(crate) fn post(kind: WebhookKind, url: &str, pairs: &[(&str, &str)], signatu
 pub(crate) fn signed_post(kind: WebhookKind, url: &str, pairs: &[(&str, &str)]) -> WebhookRequest {
     let mut sorted = pairs.to_vec();
     sorted.sort_unstable();
-    let text: String = sorted.iter().flat_map(|(name, value)| [*name, *value]).collect();
+    let text: String = sorted
+        .iter()
+        .flat_map(|(name, value)| [*name, *value])
+        .collect();
     let signature = sign(TOKEN, &format!("{url}{text}"));
     post(kind, url, pairs, &signature)
 }
@@ -122,7 +143,12 @@ pub(crate) fn verified(twilio: &Twilio, kind: WebhookKind, pairs: &[(&str, &str)
 }
 
 /// A verified form POST to `url`.
-pub(crate) fn verified_at(twilio: &Twilio, kind: WebhookKind, url: &str, pairs: &[(&str, &str)]) -> Verified {
+pub(crate) fn verified_at(
+    twilio: &Twilio,
+    kind: WebhookKind,
+    url: &str,
+    pairs: &[(&str, &str)],
+) -> Verified {
     verify(twilio, signed_post(kind, url, pairs)).unwrap()
 }
 
@@ -148,4 +174,24 @@ pub(crate) fn body(answered: &Answered) -> &str {
 pub(crate) fn incoming(twilio: &Twilio) -> telephony_core::IncomingCall {
     let request = verified(twilio, WebhookKind::IncomingCall, &ringing());
     twilio.accept_call(&request).unwrap()
+}
+
+/// The codec of a stream of an incoming call.
+pub(crate) fn codec() -> Box<dyn MediaCodec> {
+    let key = CallKey::parse(KEY).unwrap();
+    let account = AccountLabel::new("twilio").unwrap();
+    let parties = (Party::Withheld, Party::Withheld);
+    let provider = telephony_twilio::provider_name();
+    let call = NewCall::new(key, provider, account, Direction::Inbound, parties);
+    let store = MemoryStore::default();
+    // The memory store never waits.
+    let mut opening = store.open(call);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(record) = opening.as_mut().poll(&mut context) else {
+        panic!("the memory store waits")
+    };
+    let (_, ended) = EndSignal::new();
+    twilio()
+        .media_codec(&StreamTicket::new(record.unwrap(), ended))
+        .unwrap()
 }

@@ -54,12 +54,18 @@ fn lint(action: &Value) -> Lint {
         return Err("Vonage has no such action; a call ends when its NCCO has run out");
     }
     for list in ["eventUrl", "streamUrl"] {
-        if action.contains_key(list) && !is_one_text(action.get(list)) {
+        if action.contains_key(list) && !is_one_url(action.get(list)) {
             return Err("`eventUrl` and `streamUrl` are arrays with one URL");
         }
     }
     let has = |member: &str| action.contains_key(member);
+    if has("eventMethod") && !matches!(text(action, "eventMethod"), Some("GET" | "POST")) {
+        return Err("`eventMethod` is GET or POST");
+    }
     match name {
+        "connect" if has("from") && action.get("randomFromNumber") == Some(&Value::Bool(true)) => {
+            Err("a connect has `from` or `randomFromNumber`, not both")
+        }
         "connect" => lint_endpoint(action.get("endpoint")),
         "conversation" if !has("name") => Err("a conversation has a `name`"),
         "input" if !has("type") => Err("an input has a `type`"),
@@ -116,6 +122,17 @@ fn lint_websocket(endpoint: &Map<String, Value>) -> Lint {
              otherwise Vonage takes 16000",
         );
     }
+    if let Some(authorization) = endpoint.get("authorization") {
+        let member = |name| authorization.get(name).and_then(Value::as_str);
+        match (member("type"), member("value")) {
+            (Some("vonage"), _) | (Some("custom"), Some(_)) => {}
+            _ => {
+                return Err(
+                    "the `authorization` of a websocket is `vonage`, or `custom` with a `value`",
+                );
+            }
+        }
+    }
     match endpoint.get("headers") {
         None => Ok(()),
         Some(Value::Object(headers)) => {
@@ -140,9 +157,9 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str()
 }
 
-fn is_one_text(value: Option<&Value>) -> bool {
-    matches!(
-        value.and_then(Value::as_array).map(Vec::as_slice),
-        Some([Value::String(_)])
-    )
+fn is_one_url(value: Option<&Value>) -> bool {
+    match value.and_then(Value::as_array).map(Vec::as_slice) {
+        Some([Value::String(url)]) => url.starts_with("https://") || url.starts_with("http://"),
+        _ => false,
+    }
 }

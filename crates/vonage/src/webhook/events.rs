@@ -35,7 +35,8 @@ impl Shape {
         }
     }
 
-    fn without_fallback(message: &Message) -> Self {
+    /// What it is apart from being asked of the fallback URL.
+    pub(super) fn without_fallback(message: &Message) -> Self {
         let has = |name| message.filled(name).is_some();
         if has("status") {
             Self::Status
@@ -93,9 +94,7 @@ fn event(message: &Message, kind: CallEventKind, call: Option<CallId>) -> CallEv
 fn read_shape(message: &Message, shape: Shape) -> (CallEventKind, Option<CallId>) {
     let leg = message.leg();
     match shape {
-        Shape::Status => {
-            return read_status(message, &message.status_word().unwrap_or_default());
-        }
+        Shape::Status => read_status(message, &message.status_word().unwrap_or_default()),
         Shape::Transfer => {
             let target = message.filled("conversation_uuid_to").map(str::to_owned);
             (CallEventKind::Transferred { target }, leg)

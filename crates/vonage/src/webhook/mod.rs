@@ -17,6 +17,10 @@ use telephony_core::{
 /// A call that comes in, or one of ours that was answered and wants to know what to do.
 pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Result<IncomingCall> {
     let message = Message::read(request)?;
+    if is_event(&message) {
+        let detail = "this is an event of a call, not a call: the application's event URL must end in /events";
+        return Err(Error::malformed(detail));
+    }
     let id = message
         .leg()
         .ok_or_else(|| Error::malformed("the webhook names no call: `uuid` is missing"))?;
@@ -30,6 +34,17 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
         .with_id(id)
         .with_region_url(region_url)
         .with_parameters(message.parameters))
+}
+
+/// Whether it is surely not the answer webhook. Where calls come in only what has the marks of every status event is refused:
+/// the answer webhook may get new members, and a call is not to be lost by that.
+fn is_event(message: &Message) -> bool {
+    let shape = Shape::without_fallback(message);
+    if message.kind == WebhookKind::NextStep {
+        !matches!(shape, Shape::Answer | Shape::Unknown)
+    } else {
+        shape == Shape::Status && message.filled("timestamp").is_some()
+    }
 }
 
 /// The answer webhook does not say. The route does: calls come in at the one that is configured at Vonage, and for a call that

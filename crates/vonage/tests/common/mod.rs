@@ -6,10 +6,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::future::Future as _;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use telephony_core::media::{EndSignal, StreamTicket};
 use telephony_core::{
-    AccountLabel, CallKey, CallLinks, MediaToken, Ports, PublicUrl, Verified, WebhookKind,
-    WebhookRequest, verify,
+    AccountLabel, CallKey, CallLinks, CallStore as _, Direction, MediaToken, MemoryStore, NewCall,
+    Party, Ports, PublicUrl, Verified, WebhookKind, WebhookRequest, verify,
 };
 use telephony_vonage::{Vonage, VonageConfig};
 
@@ -139,4 +142,18 @@ pub fn get_with(kind: WebhookKind, query: &str, token: &str) -> WebhookRequest {
 
 pub fn verified(vonage: &Vonage, kind: WebhookKind, body: &Value) -> Verified {
     verify(vonage, post(kind, body.to_string())).unwrap()
+}
+
+/// A ticket for a stream of a call that is in a store.
+pub fn ticket() -> StreamTicket {
+    let key = CallKey::parse(KEY).unwrap();
+    let parties = (Party::Withheld, Party::Withheld);
+    let provider = telephony_vonage::provider_name();
+    let call = NewCall::new(key, provider, label(), Direction::Inbound, parties);
+    let store = MemoryStore::default();
+    let opened = std::pin::pin!(store.open(call)).poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(record) = opened else {
+        panic!("the memory store waits")
+    };
+    StreamTicket::new(record.unwrap(), EndSignal::new().1)
 }
