@@ -23,7 +23,7 @@ const FRAME_BYTES: usize = 640; // 20 ms.
 const WINDOW: Duration = Duration::from_secs(300); // For how long a signature is good.
 
 /// Joins through the same call as Twilio, Vonage and Exotel.
-fn register(registry: &mut Registry) -> Result<()> {
+pub(crate) fn register(registry: &mut Registry) -> Result<()> {
     registry.register(CarrierEntry {
         name: "acme",
         aliases: &[],

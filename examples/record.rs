@@ -7,24 +7,24 @@
 //!
 //! Tell callers that they are recorded where the law wants it: `Answer::say("…").then_stream(…)`, or on Exotel a Greeting
 //! applet before the Voicebot applet.
-#![allow(clippy::print_stdout, reason = "an example talks to a person")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to a person"
+)]
 
 use bytes::Bytes;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 use telephony::audio::tone::tone_level;
 use telephony::audio::{AudioFormat, SampleRate, decode};
 use telephony::media::{MediaEvent, Streamer};
 use telephony::{
-    Answer, BoxError, CallHandler, IncomingCall, Ports, Provider, ProviderName, ServerOptions,
-    Settings, Telephony,
+    Answer, BoxError, CallHandler, IncomingCall, Provider, ProviderName, ServerOptions,
 };
-use telephony_testkit::{
-    ExotelAccount, Script, SimulatedCall, Simulator, Speech, TwilioAccount, VonageAccount,
-};
+use telephony_testkit::{Script, Speech};
 use tokio::sync::mpsc;
 
 const HELP: &str = "\
@@ -66,7 +66,7 @@ impl CallHandler for Recorder {
 
     async fn on_stream(&self, stream: Box<dyn Streamer>) {
         if let Err(error) = self.record(stream).await {
-            tracing_error(&error);
+            eprintln!("error: a call was not recorded: {error}");
         }
     }
 }
@@ -76,7 +76,9 @@ impl Recorder {
         let context = stream.context();
         let (format, provider) = (context.inbound, context.provider.clone());
         // Our own key: a carrier's id may hold anything, and a number is nobody's business.
-        let path = self.directory.join(format!("call-{}.wav", context.call_key));
+        let path = self
+            .directory
+            .join(format!("call-{}.wav", context.call_key));
         let (audio, queue) = mpsc::channel(QUEUE);
         // Writing blocks: it is done elsewhere.
         let writer = tokio::task::spawn_blocking({
@@ -84,14 +86,27 @@ impl Recorder {
             move || write_wav(&path, format, queue)
         });
         self.listen(&mut *stream, format, audio).await;
-        let closed = stream.close().await;
+        // Whether the goodbye was heard is no matter of the recording.
+        let _ = stream.close().await;
         let duration = writer.await??;
-        let _ = self.done.send(Recording { provider, path, duration }).await;
-        Ok(closed?)
+        let _ = self
+            .done
+            .send(Recording {
+                provider,
+                path,
+                duration,
+            })
+            .await;
+        Ok(())
     }
 
     /// Passes audio on until the call is over or has been recorded for long enough.
-    async fn listen(&self, stream: &mut dyn Streamer, format: AudioFormat, to: mpsc::Sender<Bytes>) {
+    async fn listen(
+        &self,
+        stream: &mut dyn Streamer,
+        format: AudioFormat,
+        to: mpsc::Sender<Bytes>,
+    ) {
         let mut room = format.bytes_in(self.max);
         while let Some(event) = stream.recv().await {
             let MediaEvent::Audio(frame) = event else {
@@ -102,7 +117,7 @@ impl Recorder {
             for mut audio in [Bytes::from(format.silence(lost)), frame.payload] {
                 audio.truncate(room);
                 room -= audio.len();
-                if to.send(audio).await.is_err() {
+                if !audio.is_empty() && to.send(audio).await.is_err() {
                     return; // The disk is full; the writer says so.
                 }
             }
@@ -140,4 +155,151 @@ fn write_wav(
     wav.finalize()?;
     std::fs::rename(&part, path)?;
     Ok(format.duration_of(bytes))
+}
+
+#[derive(Debug)]
+struct Arguments {
+    directory: PathBuf,
+    max: Duration,
+    demo: bool,
+}
+
+/// [`None`] is a call for help.
+fn read_arguments(
+    arguments: impl IntoIterator<Item = String>,
+) -> Result<Option<Arguments>, house::Usage> {
+    let usage = |text: String| Err(house::Usage(text));
+    let (mut directory, mut max, mut demo) = (None, 60, false);
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--demo" => demo = true,
+            "--max" => match arguments.next().and_then(|seconds| seconds.parse().ok()) {
+                Some(seconds @ 1..=3600) => max = seconds,
+                _ => return usage("--max needs a number of seconds from 1 to 3600".to_owned()),
+            },
+            option if option.starts_with('-') => {
+                return usage(format!("{option} is not an option"));
+            }
+            _ if directory.is_some() => return usage("more than one directory".to_owned()),
+            _ => directory = Some(PathBuf::from(argument)),
+        }
+    }
+    Ok(Some(Arguments {
+        directory: directory.unwrap_or_else(|| "recordings".into()),
+        max: Duration::from_secs(max),
+        demo,
+    }))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    house::log();
+    house::exit_code(run().await)
+}
+
+async fn run() -> Result<(), BoxError> {
+    let Some(Arguments {
+        directory,
+        max,
+        demo,
+    }) = read_arguments(std::env::args().skip(1))?
+    else {
+        println!("{HELP}");
+        return Ok(());
+    };
+    let made = std::fs::create_dir_all(&directory);
+    made.map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))?;
+    let (done, mut recordings) = mpsc::channel(QUEUE);
+    let recorder = Recorder {
+        directory,
+        max,
+        done,
+    };
+    if demo {
+        return house::within(Duration::from_secs(60), call(recorder, recordings)).await;
+    }
+    let show = tokio::spawn(async move {
+        while let Some(Recording { path, duration, .. }) = recordings.recv().await {
+            println!("{}: {:.1} s", path.display(), duration.as_secs_f64());
+        }
+    });
+    house::serve_from_environment(recorder, ServerOptions::default()).await?;
+    // The handler is gone, or about to.
+    let _ = tokio::time::timeout(Duration::from_secs(1), show).await;
+    Ok(())
+}
+
+/// What the simulated callers say.
+const TONE_HZ: f32 = 440.0;
+const TONE: Duration = Duration::from_millis(1500);
+/// Half of full scale, in dBFS.
+const TONE_LEVEL: f32 = -6.0;
+
+/// Every simulated carrier calls once; then its file is measured.
+async fn call(
+    recorder: Recorder,
+    mut recordings: mpsc::Receiver<Recording>,
+) -> Result<(), BoxError> {
+    let max = recorder.max;
+    let server = house::Loopback::start(recorder, house::simulated::accounts()?).await?;
+    let script = Script::new()
+        .speak(Speech::tone(f64::from(TONE_HZ), TONE))
+        .silence(Duration::from_millis(300))
+        .hang_up();
+    let calls = Provider::ALL.map(|provider| {
+        let call = house::simulated::call(provider, &server.url).script(script.clone());
+        (provider, call.deadline(Duration::from_secs(30)).start())
+    });
+    for (provider, call) in calls {
+        let outcome = call.outcome().await;
+        for complaint in outcome.errors() {
+            println!(
+                "{provider} complains: {}: {}",
+                complaint.code, complaint.text
+            );
+        }
+        house::expect(
+            outcome.ok(),
+            format!("{provider}: the call is {}", outcome.status),
+        )?;
+    }
+    for _ in Provider::ALL {
+        let recording = recordings.recv().await.ok_or("a recording is missing")?;
+        report(&recording, max)?;
+    }
+    server.stop().await
+}
+
+/// Prints length and level of the tone in the file.
+fn report(recording: &Recording, max: Duration) -> Result<(), BoxError> {
+    let mut wav = hound::WavReader::open(&recording.path)?;
+    let rate = SampleRate::new(wav.spec().sample_rate).ok_or("the file has no rate")?;
+    let samples = wav.samples().collect::<Result<Vec<i16>, _>>()?;
+    let window = Duration::from_millis(20);
+    let windows = samples.chunks_exact(rate.hz() as usize / 50);
+    let levels: Vec<f32> = windows
+        .map(|window| tone_level(window, rate, TONE_HZ))
+        .collect();
+    let heard = levels.iter().filter(|level| **level > TONE_LEVEL - 6.0);
+    let tone = window * heard.count() as u32;
+    let loudest = levels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+
+    let Recording {
+        provider,
+        path,
+        duration,
+    } = recording;
+    let fine = *duration <= max
+        && tone.abs_diff(TONE.min(max)) < Duration::from_millis(200)
+        && (loudest - TONE_LEVEL).abs() < 1.0;
+    let (length, tone) = (duration.as_secs_f64(), tone.as_secs_f64());
+    println!("{}", path.display());
+    house::expect(
+        fine,
+        format!(
+            "  {provider}: {length:.2} s at {rate}, in it {tone:.2} s of {TONE_HZ} Hz at {loudest:.1} dBFS"
+        ),
+    )
 }

@@ -6,6 +6,8 @@
     reason = "an example talks to a person"
 )]
 
+pub mod simulated;
+
 use std::fmt;
 use std::future::Future;
 use std::io;

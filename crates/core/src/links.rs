@@ -31,7 +31,7 @@ impl PublicUrl {
         let host = rest.split('/').next().unwrap_or_default();
         let printable = url.bytes().all(|byte| byte.is_ascii_graphic())
             && !rest.contains(['?', '#', '@', '"', '<', '>']);
-        if host.is_empty() || !printable {
+        if host.is_empty() || host.starts_with(':') || !printable {
             let detail = "the public URL must look like https://voice.example.com, without query, fragment and user";
             return Err(Error::configuration(detail));
         }
@@ -192,6 +192,7 @@ mod tests {
             "http://127.0.0.1.example.com",
             "ftp://x",
             "https://",
+            "https://:8443",
             "https://a?b=c",
             "https://user@a",
             "https://a b",

@@ -15,7 +15,7 @@
 use crate::{
     AccountLabel, ConfigKey, Error, ErrorKind, Ports, ProviderName, Result, Settings, Telephony,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -149,14 +149,38 @@ impl Registry {
         accounts: impl IntoIterator<Item = (String, Settings)>,
         ports: &Ports,
     ) -> Result<Vec<Arc<dyn Telephony>>> {
-        let open = |(label, mut settings): (String, Settings)| {
-            let name = settings
-                .take_text("provider")
-                .unwrap_or_else(|| label.clone());
-            self.open(&name, Some(AccountLabel::new(&label)?), settings, ports)
-                .map_err(|error| in_account(&label, &error))
+        let mut labels = BTreeSet::new();
+        let mut opened = Vec::new();
+        for (label, settings) in accounts {
+            let account = if labels.insert(label.clone()) {
+                self.open_labelled(&label, settings, ports)
+            } else {
+                Err(Error::configuration(
+                    "there are two accounts with this label",
+                ))
+            };
+            opened.push(account.map_err(|error| in_account(&label, &error))?);
+        }
+        Ok(opened)
+    }
+
+    fn open_labelled(
+        &self,
+        label: &str,
+        mut settings: Settings,
+        ports: &Ports,
+    ) -> Result<Arc<dyn Telephony>> {
+        let is_named = settings.contains("provider");
+        let name = match settings.take_text("provider") {
+            Some(name) => name,
+            None if is_named => {
+                return Err(Error::configuration(
+                    "`provider` does not have the right form",
+                ));
+            }
+            None => label.to_owned(),
         };
-        accounts.into_iter().map(open).collect()
+        self.open(&name, Some(AccountLabel::new(label)?), settings, ports)
     }
 
     /// Opens one account of each carrier whose variables are set in the environment, under the carrier's name: all
@@ -173,7 +197,7 @@ impl Registry {
         for entry in self.carriers() {
             let settings = Settings::from_environment(entry.name, entry.keys, &variable);
             let required = || entry.keys.iter().filter(|key| key.required);
-            if !required().any(|key| settings.contains(key.name)) {
+            if settings.is_empty() {
                 continue;
             }
             let missing: Vec<_> = required()

@@ -25,11 +25,11 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::{Duration, SystemTime};
 
 /// A call to remember.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NewCall {
     /// Our id of it.
@@ -98,7 +98,7 @@ impl NewCall {
 }
 
 /// A call that is remembered.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CallRecord {
     /// Our id of it.
@@ -123,6 +123,32 @@ pub struct CallRecord {
     pub data: BTreeMap<String, String>,
     /// Why it ended, if it has.
     pub ended: Option<EndReason>,
+}
+
+impl Debug for NewCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewCall")
+            .field("key", &self.key)
+            .field("account", &self.account)
+            .field("call_id", &self.call_id)
+            .field("direction", &self.direction)
+            .field("data", &self.data.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for CallRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallRecord")
+            .field("key", &self.key)
+            .field("account", &self.account)
+            .field("call_id", &self.call_id)
+            .field("direction", &self.direction)
+            .field("status", &self.status)
+            .field("data", &self.data.keys())
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a status report did.

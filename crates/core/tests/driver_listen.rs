@@ -197,7 +197,6 @@ async fn messages_without_audio_are_bounded_too() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the length is forgotten if no later audio waits"]
 async fn what_is_lost_is_told_however_short_the_queue() {
     let mut options = StreamOptions::default();
     options.receive_queue = ms(10);

@@ -193,7 +193,6 @@ fn a_mistake_in_one_account_names_it() {
 }
 
 #[test]
-#[ignore = "the label's own error passes by"]
 fn a_label_that_cannot_be_one_is_named_too() {
     let accounts = [(
         "North Side".to_owned(),
@@ -205,7 +204,6 @@ fn a_label_that_cannot_be_one_is_named_too() {
 }
 
 #[test]
-#[ignore = "the second account is taken as well"]
 fn no_label_is_taken_twice() {
     let accounts =
         ["dummy", "other"].map(|name| ("line".to_owned(), settings().with("provider", name)));
@@ -215,7 +213,6 @@ fn no_label_is_taken_twice() {
 }
 
 #[test]
-#[ignore = "it is taken for missing, and the label is used"]
 fn a_provider_that_is_no_text_is_a_mistake() {
     let accounts = [("dummy".to_owned(), settings().with("provider", 5))];
     let error = failure(registry().open_all(accounts, &Ports::default()));
@@ -267,7 +264,6 @@ fn variables_that_are_missing_are_named() {
 }
 
 #[test]
-#[ignore = "it means off"]
 fn an_optional_variable_alone_is_a_mistake_and_not_silence() {
     let text = failure(environment(&["DUMMY_REGION"])).to_string();
     assert!(

@@ -201,7 +201,7 @@ fn without_an_echo_the_clock_tells() {
     bench.run(ms(99));
     assert_eq!(bench.settled(), []);
     assert_eq!(
-        bench.session.deadline(),
+        bench.session.deadline(bench.now),
         Some(ms(100)),
         "when it should be over"
     );
@@ -212,7 +212,7 @@ fn without_an_echo_the_clock_tells() {
         0,
         "a carrier that does not send marks back gets none"
     );
-    assert_eq!(bench.session.deadline(), None);
+    assert_eq!(bench.session.deadline(bench.now), None);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn an_echo_that_does_not_come_is_given_up() {
     assert_eq!(bench.settled(), []);
     bench.run(ms(200) + secs(3));
     assert_eq!(bench.settled(), [settled("lost", Unknown)]);
-    assert_eq!(bench.session.deadline(), None);
+    assert_eq!(bench.session.deadline(bench.now), None);
     bench.echo(0);
     assert_eq!(bench.settled(), [], "too late");
 }
@@ -342,7 +342,7 @@ fn a_protocol_without_a_word_for_marks_leaves_them_unknown() {
             std::time::Duration::ZERO,
         )
         .unwrap();
-    session.mark("unsayable".into(), ms(0));
+    session.mark("unsayable".into());
     session.advance(ms(0));
     assert!(!session.has_message());
     session.advance(secs(3));
@@ -367,7 +367,7 @@ fn the_end_leaves_open_marks_unknown() {
         bench.settled(),
         [settled("sent", Unknown), settled("waiting", Unknown)]
     );
-    let goodbye = bench.session.next_message().map(Sent::read);
+    let goodbye = bench.session.next_message(bench.now).map(Sent::read);
     assert_eq!(goodbye, Some(Sent::Bye));
     assert!(!bench.session.has_message());
 }

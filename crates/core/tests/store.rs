@@ -131,7 +131,6 @@ async fn the_carriers_id_is_attached_once() {
 }
 
 #[tokio::test]
-#[ignore = "the later call takes the id from the earlier one"]
 async fn an_id_that_another_call_has_is_not_attached() {
     let (store, _clock) = store();
     let first = store.open(call("call-1")).await.unwrap();

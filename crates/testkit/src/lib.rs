@@ -1,6 +1,49 @@
-//! Simulated phone carriers for testing voice applications
+//! Simulated phone carriers for testing voice applications.
 //!
-//! TODO docs
+//! A simulated carrier calls a voice app as the real one does: it sends the signed webhook, reads the answer document,
+//! opens the media socket, streams the caller's voice, presses keys, plays what the app sends in real time, returns
+//! marks when their audio has been heard, obeys clear, hangs up and sends status callbacks. The app may be written in
+//! any language: all that is needed is its URL. Whatever the carrier would refuse, warn about or lose comes back as
+//! [`Complaint`]s, with the carrier's own codes where it has some.
+//!
+//! ```
+//! use std::time::Duration;
+//! use telephony_testkit::{EndedBy, Script, Simulator, Speech, TwilioAccount};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let outcome = Simulator::twilio(TwilioAccount::new("AC00000000000000000000000000000001", "auth token"))
+//!     // Nobody listens here, and that is what the carrier complains of.
+//!     .answer_url("http://127.0.0.1:1/twilio/call")
+//!     .public_url("https://voice.example.com")
+//!     .script(
+//!         Script::new()
+//!             .speak(Speech::tone(440.0, Duration::from_millis(500)))
+//!             .wait_to_hear(Duration::from_millis(400), Duration::from_secs(5))
+//!             .hang_up(),
+//!     )
+//!     .call()
+//!     .await;
+//!
+//! assert!(!outcome.ok() && !outcome.answered);
+//! assert_eq!(outcome.ended_by, EndedBy::Carrier);
+//! assert_eq!(outcome.complaints[0].code, "11205");
+//! # }
+//! ```
+//!
+//! # How it is built
+//! The [`engine`] is what no carrier owns: the caller's line, the playout buffer, sockets, HTTP, the clock, the record
+//! of everything. A [`Persona`] is one carrier: it drives one call with the engine's building blocks. Strangers write
+//! personas in the same way and hand them to [`Simulator::carrier`]. Nothing here is shared with the libraries that
+//! talk to the real carriers, not even µ-law: or both could be wrong together.
+//!
+//! # Time
+//! [`SimulatedCall::speed`] makes call time run faster: speech, silence, prompts and playout. Deadlines and latencies
+//! are wall time, because the app does not get faster.
+//!
+//! # What is not simulated
+//! TLS (the server under test is on loopback, whatever its public URL says), speech recognition, one-way streams,
+//! the REST APIs. A document that uses such a thing gets a complaint of severity [`Severity::Note`].
 
 pub mod complaint;
 pub mod document;
@@ -24,3 +67,8 @@ pub use self::script::Script;
 pub use self::simulator::{CallHandle, RunningCall, SimulatedCall, Simulator};
 pub use self::speech::{Speech, SpeechError};
 pub use self::trace::{TraceEntry, TraceKind, Way};
+
+/// Keeps the example of the README compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
 //! What to do with a call, the same for every carrier.
 
 use super::document::Document;
-use super::steps::{Dial, Gather, Play, Redirect, RejectReason, Say, Step, Stream};
+use super::steps::{AfterStream, Dial, Gather, Play, Redirect, RejectReason, Say, Step, Stream};
 use std::time::Duration;
 
 /// What to do with a call: steps that are done one after the other.
@@ -89,10 +89,13 @@ impl Answer {
         }
     }
 
-    /// And then this step.
+    /// And then this step. A hang-up after a stream that hangs up anyway is left out.
     #[must_use]
     pub fn then(mut self, step: Step) -> Self {
-        self.steps.push(step);
+        let hangs_up = matches!(self.steps.last(), Some(Step::Stream(stream)) if stream.then == AfterStream::HangUp);
+        if !(hangs_up && step == Step::HangUp) {
+            self.steps.push(step);
+        }
         self
     }
 

@@ -38,7 +38,12 @@ impl Document {
     /// Whether it has a place for our media URL.
     #[must_use]
     pub fn wants_stream(&self) -> bool {
-        self.body.contains("{{media_url}}")
+        let mut names = self
+            .body
+            .split("{{")
+            .skip(1)
+            .filter_map(|tail| Some(tail.split_once("}}")?.0.trim()));
+        names.any(|name| name == "media_url")
     }
 
     /// The text with our links filled in, each passed through `escape`.

@@ -101,8 +101,8 @@ pub enum CallEventKind {
     DialEnded(DialReport),
     /// A leg moved, or the result of a transfer is known.
     Transferred {
-        /// Where to, in the carrier's words.
-        target: Option<String>,
+        /// Where to, where the carrier tells.
+        target: Option<Party>,
     },
     /// A recording has ended; it may take a moment until it can be fetched.
     RecordingReady(Recording),

@@ -3,6 +3,7 @@
 use super::{CallStatus, Direction, Parameters, Party};
 use crate::{AccountLabel, CallId, ProviderName, Verified};
 use bytes::Bytes;
+use std::fmt;
 
 /// What the carrier said about a call that wants an answer. Direction, id and parties are set here and never change.
 ///
@@ -16,7 +17,7 @@ use bytes::Bytes;
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct IncomingCall {
     provider: ProviderName,
     account: AccountLabel,
@@ -149,5 +150,21 @@ impl IncomingCall {
     #[must_use]
     pub fn raw(&self) -> &Bytes {
         &self.raw
+    }
+}
+
+impl fmt::Debug for IncomingCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingCall")
+            .field("provider", &self.provider)
+            .field("account", &self.account)
+            .field("id", &self.id)
+            .field("direction", &self.direction)
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .field("status", &self.status)
+            .field("parameters", &self.parameters)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
     }
 }

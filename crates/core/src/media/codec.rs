@@ -5,7 +5,7 @@ use crate::{CallId, Party, Result, StreamId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 use telephony_audio::{AudioFormat, FrameRules};
 
@@ -42,7 +42,7 @@ pub struct Decoded {
 }
 
 /// What the carrier says on the media socket.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum CodecEvent {
     /// The stream begins.
@@ -83,7 +83,7 @@ pub enum CodecEvent {
 }
 
 /// How a stream begins.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StreamStart {
     /// The carrier's id of the stream, where it has one.
@@ -127,6 +127,35 @@ impl StreamStart {
             echoes_marks: true,
             clears: true,
         }
+    }
+}
+
+impl Debug for CodecEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(start) => start.fmt(f),
+            Self::Audio { payload, timestamp } => {
+                write!(f, "Audio({} bytes at {timestamp:?})", payload.len())
+            }
+            Self::Dtmf { digit, duration } => write!(f, "Dtmf({digit}, {duration:?})"),
+            Self::Mark { name } => write!(f, "Mark({name})"),
+            Self::Cleared => f.write_str("Cleared"),
+            Self::Stop { reason } => write!(f, "Stop({reason:?})"),
+            Self::Unknown { name, raw } => write!(f, "Unknown({name}, {raw:?})"),
+        }
+    }
+}
+
+impl Debug for StreamStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamStart")
+            .field("stream_id", &self.stream_id)
+            .field("call_id", &self.call_id)
+            .field("inbound", &self.inbound)
+            .field("outbound", &self.outbound)
+            .field("frames", &self.frames)
+            .field("parameters", &self.parameters.keys())
+            .finish_non_exhaustive()
     }
 }
 

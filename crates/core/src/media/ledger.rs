@@ -12,8 +12,6 @@ pub(crate) struct Ledger {
     sent: u64,
     /// Up to here the carrier has told us that it was played.
     confirmed: u64,
-    /// Where the current utterance began.
-    utterance: u64,
     /// When everything sent will have been played.
     playout_end: Duration,
 }
@@ -24,7 +22,6 @@ impl Ledger {
             format,
             sent: 0,
             confirmed: 0,
-            utterance: 0,
             playout_end: Duration::ZERO,
         }
     }
@@ -79,26 +76,10 @@ impl Ledger {
         self.sent.saturating_sub(outstanding).max(self.confirmed)
     }
 
-    /// What has been played of the current utterance, of which nothing beyond `limit` has left us.
-    pub(crate) fn played_of_utterance(&self, limit: u64, now: Duration) -> Duration {
-        self.duration(self.played(now).min(limit).saturating_sub(self.utterance))
-    }
-
-    /// What lies between the played and `position`.
-    pub(crate) fn outstanding(&self, position: u64, limit: u64, now: Duration) -> Duration {
-        self.duration(position.saturating_sub(self.played(now).min(limit).max(self.utterance)))
-    }
-
-    /// Everything sent and not played is dropped; the next byte begins a new utterance.
+    /// Everything sent and not played is dropped.
     pub(crate) fn clear(&mut self, now: Duration) {
         self.confirmed = self.sent;
-        self.utterance = self.sent;
         self.playout_end = self.playout_end.min(now);
-    }
-
-    /// The next byte that is queued begins a new utterance at `position`.
-    pub(crate) fn begin_utterance(&mut self, position: u64) {
-        self.utterance = position;
     }
 
     fn duration(&self, bytes: u64) -> Duration {
@@ -123,7 +104,7 @@ mod tests {
         ledger.send(5 * FRAME, ms(1000));
         assert_eq!(ledger.buffered(ms(1000)), ms(100));
         assert_eq!(ledger.played(ms(1030)), 240);
-        assert_eq!(ledger.played_of_utterance(u64::MAX, ms(5000)), ms(100));
+        assert_eq!(ledger.played(ms(5000)), 5 * FRAME as u64);
         ledger.send(FRAME, ms(5000));
         assert_eq!(ledger.playout_end(), ms(5020), "a pause is not made up for");
     }
@@ -150,17 +131,11 @@ mod tests {
     }
 
     #[test]
-    fn a_clear_settles_and_begins_anew() {
+    fn a_clear_settles() {
         let mut ledger = Ledger::new(AudioFormat::MULAW_8000);
         ledger.send(10 * FRAME, ms(0));
-        assert_eq!(ledger.played_of_utterance(u64::MAX, ms(50)), ms(50));
-        assert_eq!(
-            ledger.outstanding(12 * FRAME as u64, u64::MAX, ms(50)),
-            ms(190)
-        );
         ledger.clear(ms(50));
         assert!(ledger.is_settled());
-        assert_eq!(ledger.played_of_utterance(u64::MAX, ms(60)), ms(0));
         assert_eq!(ledger.buffered(ms(50)), ms(0));
     }
 }

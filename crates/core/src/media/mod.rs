@@ -20,7 +20,11 @@
 
 mod codec;
 mod driver;
+mod events;
+mod halves;
+mod io;
 mod ledger;
+mod outbound;
 mod playback;
 mod session;
 mod socket;

@@ -1,5 +1,6 @@
 //! A handle beside the queue: clearing, marks, waiting until something was heard, hanging up.
 
+use super::halves::Input;
 use crate::{Error, ErrorKind, Result};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -52,15 +53,25 @@ pub enum PlaybackCommand {
 
 /// A handle beside the queue of a stream. Cheap to clone; keeps nothing alive.
 #[derive(Debug, Clone)]
-pub struct Playback {
-    commands: mpsc::Sender<PlaybackCommand>,
+pub struct Playback(Commands);
+
+#[derive(Debug, Clone)]
+enum Commands {
+    /// To a streamer of somebody else's.
+    Foreign(mpsc::Sender<PlaybackCommand>),
+    /// In one queue with the audio, so that a mark stays behind what was sent before it.
+    Driven(mpsc::Sender<Input>),
 }
 
 impl Playback {
     /// A handle that sends its commands there. For streamers of your own.
     #[must_use]
     pub fn new(commands: mpsc::Sender<PlaybackCommand>) -> Self {
-        Self { commands }
+        Self(Commands::Foreign(commands))
+    }
+
+    pub(crate) fn driven(inputs: mpsc::Sender<Input>) -> Self {
+        Self(Commands::Driven(inputs))
     }
 
     /// Stops at once: ends the current utterance and drops what is queued, here and at the carrier. A waiting
@@ -80,10 +91,7 @@ impl Playback {
     /// [`Closed`](ErrorKind::Closed) if the stream is over.
     pub async fn mark(&self, name: impl Into<String>) -> Result<()> {
         let command = PlaybackCommand::Mark { name: name.into() };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| closed("set mark"))
+        self.send("set mark", command).await
     }
 
     /// Waits until everything sent so far has been played, at most for `deadline`. Whether it has: not if it was cleared.
@@ -121,10 +129,7 @@ impl Playback {
     /// # Errors
     /// [`Closed`](ErrorKind::Closed) if the stream is over already.
     pub async fn hang_up(&self) -> Result<()> {
-        self.commands
-            .send(PlaybackCommand::HangUp)
-            .await
-            .map_err(|_| closed("hang up"))
+        self.send("hang up", PlaybackCommand::HangUp).await
     }
 
     async fn ask<T>(
@@ -133,11 +138,18 @@ impl Playback {
         command: impl FnOnce(oneshot::Sender<T>) -> PlaybackCommand,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(command(reply))
-            .await
-            .map_err(|_| closed(operation))?;
+        self.send(operation, command(reply)).await?;
         answer.await.map_err(|_| closed(operation))
+    }
+}
+
+impl Playback {
+    async fn send(&self, operation: &'static str, command: PlaybackCommand) -> Result<()> {
+        let sent = match &self.0 {
+            Commands::Foreign(commands) => commands.send(command).await.map_err(drop),
+            Commands::Driven(inputs) => inputs.send(Input::Command(command)).await.map_err(drop),
+        };
+        sent.map_err(|()| closed(operation))
     }
 }
 

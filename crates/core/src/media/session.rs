@@ -1,22 +1,25 @@
 //! All rules of a media stream, without clock and socket.
 
-use super::ledger::Ledger;
+use super::outbound::{Mark, Outbound};
 use super::{
     AudioFrame, CodecEvent, Decoded, Heard, MarkOutcome, MediaCodec, MediaCommand, MediaEvent,
     StreamOptions, StreamStart, WireMessage,
 };
-use crate::{ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
-use telephony_audio::Framer;
 
-/// How long the tail of an utterance waits for more audio before it is padded and sent.
-const TAIL_WAIT: Duration = Duration::from_millis(60);
 /// How many messages are written ahead of the socket. More would only wait there, out of reach of a clear.
 const MAX_PENDING: usize = 16;
+/// How many replies that the protocol demands may wait for a socket that takes nothing.
+const MAX_REPLIES: usize = 1024;
 /// How many marks are waited for. More is an app that marks without listening.
 const MAX_MARKS: usize = 1024;
+/// When a mark that the clock tells of is looked at again.
+const MARK_AGAIN: Duration = Duration::from_millis(20);
+/// How many events are kept for a stream that has not started. More is a peer that does not mean to start it.
+const MAX_EARLY: usize = 512;
 
 /// A media stream as a state machine: wire messages, audio and commands go in with the time from the stream's start;
 /// messages to send, events for the app and the next deadline come out. `G` is kept with each chunk of audio until the
@@ -79,42 +82,25 @@ pub(crate) enum SessionOutput {
 #[derive(Debug)]
 struct Outgoing {
     message: WireMessage,
-    /// Audio bytes in it; a clear takes it out.
-    audio: usize,
-    is_mark: bool,
+    purpose: Purpose,
 }
 
-#[derive(Debug)]
-struct Outbound<G> {
-    framer: Framer,
-    /// What is kept for each chunk, with the position of the chunk's end.
-    guards: VecDeque<(u64, G)>,
-    ledger: Ledger,
-    /// Position of the end of the queue.
-    pushed: u64,
-    lead: Duration,
-    in_utterance: bool,
-    /// The tail is padded and sent from then on.
-    tail_at: Option<Duration>,
-    /// There was something to send when the carrier's buffer was filled last.
-    waiting: bool,
-    generation: u64,
-    next_mark: u64,
-    marks: VecDeque<Mark>,
+/// What a message is for.
+#[derive(Debug, Clone, PartialEq)]
+enum Purpose {
+    /// So many bytes of audio.
+    Audio(usize),
+    /// The mark of that name.
+    Mark(String),
+    Control,
 }
 
+/// What a mark is for.
 #[derive(Debug)]
-struct Mark {
-    purpose: MarkPurpose,
-    /// Position that it waits for.
-    position: u64,
-    /// Its name on the wire and when it should be back, once it was sent.
-    sent: Option<(String, Duration)>,
-}
-
-#[derive(Debug)]
-enum MarkPurpose {
+pub(crate) enum MarkPurpose {
+    /// The app's, by its name.
     App(String),
+    /// Somebody waits.
     Wait(u64),
 }
 
@@ -124,7 +110,7 @@ impl<G> MediaSession<G> {
     pub fn new(codec: Box<dyn MediaCodec>, options: StreamOptions) -> Self {
         Self {
             codec,
-            options,
+            options: options.bounded(),
             decoded: Decoded::default(),
             encoded: Vec::new(),
             start: None,
@@ -160,75 +146,53 @@ impl<G> MediaSession<G> {
         for message in self.decoded.replies.drain(..) {
             self.pending.push_back(Outgoing {
                 message,
-                audio: 0,
-                is_mark: false,
+                purpose: Purpose::Control,
             });
         }
         while let Some(event) = self.decoded.events.pop_front() {
             self.take(event, now);
         }
         match result {
-            Err(error) if error.kind() == ErrorKind::Closed => Err(error),
+            Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
             Err(error) => {
                 self.stats.malformed += 1;
                 if self.stats.malformed <= 3 {
                     tracing::debug!(%error, "a media message could not be read");
                 }
-                Ok(())
             }
-            Ok(()) => Ok(()),
+            Ok(()) => {}
         }
+        if self.pending.len() > MAX_REPLIES {
+            let detail = "the peer asks for replies and takes none";
+            return Err(Error::new(ErrorKind::Closed, "run stream", detail));
+        }
+        Ok(())
     }
 
     /// Audio to send, in the outbound format. Before the start it is dropped.
     pub fn push(&mut self, audio: Bytes, guard: G, now: Duration) {
-        let Some(out) = &mut self.outbound else {
-            return;
-        };
-        if !out.in_utterance {
-            out.in_utterance = true;
-            out.ledger.begin_utterance(out.pushed);
+        if let Some(out) = &mut self.outbound {
+            out.push(audio, guard, now);
         }
-        out.pushed += audio.len() as u64;
-        out.guards.push_back((out.pushed, guard));
-        out.framer.push(audio);
-        out.tail_at = Some(now + TAIL_WAIT);
     }
 
-    /// The utterance is complete: its tail need not wait for more.
-    pub fn finish(&mut self, now: Duration) {
+    /// The utterance is complete: its tail is padded and need not wait for more.
+    pub fn finish(&mut self) {
         if let Some(out) = &mut self.outbound {
-            out.in_utterance = false;
-            out.tail_at = Some(now);
+            out.finish();
         }
     }
 
     /// Drops what has not been played, here and at the carrier, and ends the utterance.
     pub fn clear(&mut self, now: Duration) -> Heard {
+        let clears = self.start.as_ref().is_some_and(|start| start.clears);
         let Some(out) = &mut self.outbound else {
             return Heard::default();
         };
-        let unsent: u64 = self
-            .pending
-            .iter()
-            .map(|message| message.audio as u64)
-            .sum();
-        let limit = out.ledger.sent() - unsent;
-        let heard = Heard::new(
-            out.ledger.played_of_utterance(limit, now),
-            out.ledger.outstanding(out.pushed, limit, now),
-        );
         let carrier_may_play = !out.ledger.is_settled();
         self.pending
-            .retain(|outgoing| outgoing.audio == 0 && !outgoing.is_mark);
-        out.framer.clear();
-        out.guards.clear();
-        out.ledger.clear(now);
-        out.pushed = out.ledger.sent();
-        out.in_utterance = false;
-        out.tail_at = None;
-        out.waiting = false;
-        out.generation += 1;
+            .retain(|outgoing| outgoing.purpose == Purpose::Control);
+        let heard = out.clear(clears, now);
         for mark in out.marks.drain(..) {
             self.outputs
                 .push_back(mark.purpose.settle(MarkOutcome::Cleared));
@@ -236,8 +200,8 @@ impl<G> MediaSession<G> {
         if !heard.dropped.is_zero() {
             self.stats.interruptions += 1;
         }
-        if carrier_may_play && self.start.as_ref().is_some_and(|start| start.clears) {
-            self.encode(MediaCommand::Clear, 0, false);
+        if carrier_may_play && clears {
+            self.encode(MediaCommand::Clear, Purpose::Control);
         }
         heard
     }
@@ -245,41 +209,28 @@ impl<G> MediaSession<G> {
     /// What was heard of the current utterance, and what is still to come.
     #[must_use]
     pub fn position(&self, now: Duration) -> Heard {
-        let Some(out) = &self.outbound else {
-            return Heard::default();
-        };
-        let unsent: u64 = self
-            .pending
-            .iter()
-            .map(|message| message.audio as u64)
-            .sum();
-        let limit = out.ledger.sent() - unsent;
-        Heard::new(
-            out.ledger.played_of_utterance(limit, now),
-            out.ledger.outstanding(out.pushed, limit, now),
-        )
+        self.outbound
+            .as_ref()
+            .map_or_else(Heard::default, |out| out.heard(now))
     }
 
     /// A mark after everything that was pushed so far.
-    pub fn mark(&mut self, name: String, now: Duration) {
-        self.add_mark(MarkPurpose::App(name), now);
+    pub fn mark(&mut self, name: String) {
+        self.add_mark(MarkPurpose::App(name));
     }
 
     /// Tells by an output when everything that was pushed so far has been played.
-    pub(crate) fn wait_until_played(&mut self, id: u64, now: Duration) {
+    pub(crate) fn wait_until_played(&mut self, id: u64) {
         match &self.outbound {
-            Some(out) if out.framer.is_empty() && out.ledger.is_settled() => {
-                self.outputs
-                    .push_back(SessionOutput::Waited { id, played: true });
+            Some(out) if !out.is_settled() => self.add_mark(MarkPurpose::Wait(id)),
+            out => {
+                let played = out.is_some();
+                self.outputs.push_back(SessionOutput::Waited { id, played });
             }
-            Some(_) => self.add_mark(MarkPurpose::Wait(id), now),
-            None => self
-                .outputs
-                .push_back(SessionOutput::Waited { id, played: false }),
         }
     }
 
-    fn add_mark(&mut self, purpose: MarkPurpose, _now: Duration) {
+    fn add_mark(&mut self, purpose: MarkPurpose) {
         let Some(out) = &mut self.outbound else {
             return;
         };
@@ -287,120 +238,95 @@ impl<G> MediaSession<G> {
             MarkPurpose::App(_) => MAX_MARKS,
             MarkPurpose::Wait(_) => 2 * MAX_MARKS, // Marks must not keep a goodbye from being heard.
         };
-        if out.marks.len() >= bound {
+        if out.marks.len() < bound {
+            out.add_mark(purpose);
+        } else {
             self.outputs.push_back(purpose.settle(MarkOutcome::Unknown));
-            return;
         }
-        out.marks.push_back(Mark {
-            purpose,
-            position: out.pushed,
-            sent: None,
-        });
     }
 
     /// Time has passed, or something was put in: sends what is due and settles what is overdue.
     pub fn advance(&mut self, now: Duration) {
-        while self.pending.len() < MAX_PENDING && self.send_one(now) {}
+        while self.pending.len() < MAX_PENDING && self.write_one(now) {}
         self.settle_overdue(now);
     }
 
-    /// Sends the next frame or mark if it is due.
-    fn send_one(&mut self, now: Duration) -> bool {
+    /// Writes the next mark or the next frame that is due.
+    fn write_one(&mut self, now: Duration) -> bool {
         let Some(out) = &mut self.outbound else {
             return false;
         };
-        if let Some(index) = out.marks.iter().position(|mark| mark.sent.is_none())
-            && out.marks[index].position <= out.ledger.sent()
-        {
-            let name = format!("g{}-{}", out.generation, out.next_mark);
-            out.next_mark += 1;
-            let deadline = self.start.as_ref().is_some_and(|start| start.echoes_marks);
-            let due = out.ledger.playout_end().max(now)
-                + if deadline {
-                    self.options.mark_deadline
-                } else {
-                    Duration::ZERO
-                };
-            out.marks[index].sent = Some((name.clone(), due));
-            // It may lie within a message; what comes back is that the whole message was played.
-            out.marks[index].position = out.ledger.sent();
-            if deadline {
-                self.encode(MediaCommand::Mark(&name), 0, true);
+        if let Some(name) = out.next_mark() {
+            let echoes = self.start.as_ref().is_some_and(|start| start.echoes_marks);
+            // By the clock; the socket's taking it makes it exact.
+            let deadline = if echoes {
+                self.options.mark_deadline
+            } else {
+                Duration::ZERO
+            };
+            out.mark_sent(&name, deadline, now);
+            if echoes {
+                self.encode(MediaCommand::Mark(&name), Purpose::Mark(name.clone()));
             }
             return true;
         }
-        let Some(frame) = out.next_frame(now) else {
+        let Some((frame, late)) = out.next_frame(now) else {
             return false;
         };
-        if out.waiting && out.ledger.buffered(now).is_zero() && out.ledger.playout_end() < now {
-            self.stats.late += 1;
-        }
-        out.ledger.send(frame.len(), now);
-        out.waiting = out.framer.len() >= out.framer.rules().unit_bytes();
-        let sent = out.ledger.sent();
-        // What is less than a message waits for more audio, so it must not keep more audio out.
-        let tail = out.framer.rules().unit_bytes() as u64 - 1;
-        while out
-            .guards
-            .front()
-            .is_some_and(|(end, _)| *end <= sent + tail)
-        {
-            out.guards.pop_front();
-        }
-        self.stats.frames_out += 1;
-        self.stats.bytes_out += frame.len() as u64;
-        let bytes = frame.len();
-        self.encode(MediaCommand::Audio(&frame), bytes, false);
+        self.stats.late += u64::from(late);
+        self.encode(MediaCommand::Audio(&frame), Purpose::Audio(frame.len()));
         true
     }
 
-    fn encode(&mut self, command: MediaCommand<'_>, audio: usize, is_mark: bool) {
+    fn encode(&mut self, command: MediaCommand<'_>, mut purpose: Purpose) {
         if let Err(error) = self.codec.encode(command, &mut self.encoded) {
             tracing::debug!(%error, "a media command could not be written");
         }
         for message in self.encoded.drain(..) {
             self.pending.push_back(Outgoing {
                 message,
-                audio,
-                is_mark,
+                purpose: purpose.clone(),
             });
+            // Where one frame is several messages, the first stands for it.
+            if let Purpose::Audio(bytes) = &mut purpose {
+                *bytes = 0;
+            }
         }
     }
 
     fn settle_overdue(&mut self, now: Duration) {
+        let echoes = self.start.as_ref().is_some_and(|start| start.echoes_marks);
         let Some(out) = &mut self.outbound else {
             return;
         };
-        let echoes = self.start.as_ref().is_some_and(|start| start.echoes_marks);
-        while let Some((_, due)) = out.marks.front().and_then(|mark| mark.sent.as_ref()) {
-            if *due > now {
+        while let Some(mark) = out.marks.front_mut()
+            && mark.due.is_some_and(|due| due <= now)
+        {
+            if !echoes && out.ledger.played(now) < mark.position {
+                // The socket took what is before it late.
+                mark.due = Some(out.ledger.playout_end().max(now + MARK_AGAIN));
                 break;
             }
             let Some(mark) = out.marks.pop_front() else {
                 break;
             };
-            let outcome = if echoes {
-                MarkOutcome::Unknown
+            if echoes {
+                self.outputs
+                    .push_back(mark.purpose.settle(MarkOutcome::Unknown));
             } else {
-                MarkOutcome::Estimated
-            };
-            if !echoes {
                 out.ledger.assume(mark.position);
+                self.outputs
+                    .push_back(mark.purpose.settle(MarkOutcome::Estimated));
             }
-            self.outputs.push_back(mark.purpose.settle(outcome));
         }
     }
 
     /// When [`advance`](Self::advance) is to be called next, if nothing comes before.
     #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
+    pub fn deadline(&self, now: Duration) -> Option<Duration> {
         let out = self.outbound.as_ref()?;
-        let mark = out
-            .marks
-            .front()
-            .and_then(|mark| mark.sent.as_ref())
-            .map(|(_, due)| *due);
-        [out.due(), mark].into_iter().flatten().min()
+        let mark = out.marks.front().and_then(|mark| mark.due);
+        [out.due(now), mark].into_iter().flatten().min()
     }
 
     /// When the last message came.
@@ -415,9 +341,21 @@ impl<G> MediaSession<G> {
         !self.pending.is_empty()
     }
 
-    /// The next message to send.
-    pub fn next_message(&mut self) -> Option<WireMessage> {
-        self.pending.pop_front().map(|outgoing| outgoing.message)
+    /// The next message to send. Call it when the socket takes one: what it takes now is played from now on.
+    pub fn next_message(&mut self, now: Duration) -> Option<WireMessage> {
+        let Outgoing { message, purpose } = self.pending.pop_front()?;
+        if let Some(out) = &mut self.outbound {
+            match purpose {
+                Purpose::Audio(bytes) if bytes > 0 => {
+                    out.ledger.send(bytes, now);
+                    self.stats.frames_out += 1;
+                    self.stats.bytes_out += bytes as u64;
+                }
+                Purpose::Mark(name) => out.mark_sent(&name, self.options.mark_deadline, now),
+                Purpose::Audio(_) | Purpose::Control => {}
+            }
+        }
+        Some(message)
     }
 
     /// The next event for the app.
@@ -444,8 +382,7 @@ impl<G> MediaSession<G> {
                         .push_back(mark.purpose.settle(MarkOutcome::Unknown));
                 }
             }
-            out.framer.clear();
-            out.guards.clear();
+            out.drop_queue();
         }
         self.pending.clear();
         if self.start.is_some() {
@@ -453,8 +390,7 @@ impl<G> MediaSession<G> {
             for message in self.encoded.drain(..) {
                 self.pending.push_back(Outgoing {
                     message,
-                    audio: 0,
-                    is_mark: false,
+                    purpose: Purpose::Control,
                 });
             }
         }
@@ -508,7 +444,7 @@ impl<G> MediaSession<G> {
         let Some(out) = &mut self.outbound else {
             return;
         };
-        let is_it = |mark: &Mark| mark.sent.as_ref().is_some_and(|(sent, _)| sent == name);
+        let is_it = |mark: &Mark| mark.due.is_some() && mark.name.as_deref() == Some(name);
         let Some(index) = out.marks.iter().position(is_it) else {
             return;
         };
@@ -521,7 +457,9 @@ impl<G> MediaSession<G> {
     }
 
     fn event(&mut self, event: MediaEvent) {
-        self.outputs.push_back(SessionOutput::Event(event));
+        if self.start.is_some() || self.outputs.len() < MAX_EARLY {
+            self.outputs.push_back(SessionOutput::Event(event));
+        }
     }
 }
 
@@ -537,78 +475,5 @@ impl MarkPurpose {
                 SessionOutput::Waited { id, played }
             }
         }
-    }
-}
-
-impl<G> Outbound<G> {
-    fn new(start: &StreamStart, options: &StreamOptions) -> Self {
-        let message = start.outbound.duration_of(start.frames.preferred_bytes());
-        let lead = options
-            .lead
-            .max(message * 2)
-            .min(start.max_lead.unwrap_or(Duration::MAX).max(message));
-        Self {
-            framer: Framer::new(start.frames),
-            guards: VecDeque::new(),
-            ledger: Ledger::new(start.outbound),
-            pushed: 0,
-            lead,
-            in_utterance: false,
-            tail_at: None,
-            waiting: false,
-            generation: 0,
-            next_mark: 0,
-            marks: VecDeque::new(),
-        }
-    }
-
-    /// How many bytes the next message has: whole units as they are there, up to the preferred size, or the padded tail.
-    fn next_len(&self) -> usize {
-        let (rules, queued) = (self.framer.rules(), self.framer.len());
-        let whole = queued - queued % rules.unit_bytes();
-        if whole > 0 {
-            whole.min(rules.preferred_bytes())
-        } else {
-            queued + self.framer.padding()
-        }
-    }
-
-    /// When the next message may go out, if there is one: when it fits into the lead, or the carrier has run dry.
-    fn due(&self) -> Option<Duration> {
-        if self.framer.is_empty() {
-            return None;
-        }
-        let message = self.ledger_duration(self.next_len());
-        let end = self.ledger.playout_end();
-        let room = (end + message).saturating_sub(self.lead).min(end);
-        let is_tail = self.framer.len() < self.framer.rules().unit_bytes();
-        Some(if is_tail {
-            room.max(self.tail_at.unwrap_or_default())
-        } else {
-            room
-        })
-    }
-
-    fn next_frame(&mut self, now: Duration) -> Option<Bytes> {
-        if self.due()? > now {
-            return None;
-        }
-        let silence = self.ledger_format().encoding.silence();
-        let frame = self
-            .framer
-            .next_frame()
-            .or_else(|| self.framer.next_available());
-        frame.or_else(|| {
-            self.pushed += self.framer.padding() as u64;
-            self.framer.flush(silence)
-        })
-    }
-
-    fn ledger_duration(&self, bytes: usize) -> Duration {
-        self.ledger_format().duration_of(bytes)
-    }
-
-    fn ledger_format(&self) -> telephony_audio::AudioFormat {
-        self.ledger.format()
     }
 }

@@ -38,7 +38,7 @@ pub trait Streamer: Send {
     /// Ends the stream: plays what was sent, within a bound, then closes. Again is fine.
     ///
     /// # Errors
-    /// [`Transport`](crate::ErrorKind::Transport) if the socket could not be closed the normal way.
+    /// [`Timeout`](crate::ErrorKind::Timeout) if it did not end in time.
     async fn close(&mut self) -> Result<()>;
 
     /// Two halves, to speak while listening. The stream ends when both are dropped.
@@ -77,7 +77,7 @@ pub trait StreamSender: Send {
 }
 
 /// What an app hears.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum MediaEvent {
     /// The stream is up. Always the first.
@@ -110,6 +110,19 @@ pub enum MediaEvent {
         /// All of it.
         raw: Bytes,
     },
+}
+
+impl fmt::Debug for MediaEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("Started"),
+            Self::Audio(frame) => frame.fmt(f),
+            Self::Dtmf { digit, duration } => write!(f, "Dtmf({digit}, {duration:?})"),
+            Self::Played { mark, outcome } => write!(f, "Played({mark}, {outcome:?})"),
+            Self::Stopped { reason } => write!(f, "Stopped({reason})"),
+            Self::Ignored { name, raw } => write!(f, "Ignored({name}, {} bytes)", raw.len()),
+        }
+    }
 }
 
 /// Audio of the caller. `Debug` shows its size only.

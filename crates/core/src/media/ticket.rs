@@ -6,6 +6,7 @@ use crate::{
     Result, StreamId,
 };
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 use telephony_audio::AudioFormat;
 use tokio::sync::watch;
@@ -107,6 +108,27 @@ impl Default for StreamOptions {
     }
 }
 
+/// Longer than any stream; times beyond it would only overflow.
+const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
+
+impl StreamOptions {
+    /// The same, with [`Duration::MAX`] and the like as a year.
+    pub(crate) fn bounded(self) -> Self {
+        let bound = |duration: Duration| duration.min(FOREVER);
+        Self {
+            lead: bound(self.lead),
+            send_queue: bound(self.send_queue),
+            receive_queue: bound(self.receive_queue),
+            start_deadline: bound(self.start_deadline),
+            idle_timeout: bound(self.idle_timeout),
+            max_duration: bound(self.max_duration),
+            write_deadline: bound(self.write_deadline),
+            goodbye: bound(self.goodbye),
+            mark_deadline: bound(self.mark_deadline),
+        }
+    }
+}
+
 /// Ends a stream from outside, with a reason.
 #[derive(Debug)]
 pub struct EndTrigger(watch::Sender<Option<EndReason>>);
@@ -151,7 +173,7 @@ impl EndSignal {
 }
 
 /// What is known about a running stream.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StreamContext {
     /// The carrier.
@@ -180,6 +202,21 @@ pub struct StreamContext {
     pub cancellation: CancellationToken,
     /// Cancelled when the socket is closed too: for who must not end before.
     pub closed: CancellationToken,
+}
+
+impl fmt::Debug for StreamContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamContext")
+            .field("account", &self.account)
+            .field("call_key", &self.call_key)
+            .field("call_id", &self.call_id)
+            .field("stream_id", &self.stream_id)
+            .field("direction", &self.direction)
+            .field("inbound", &self.inbound)
+            .field("outbound", &self.outbound)
+            .field("parameters", &self.parameters.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 impl StreamContext {

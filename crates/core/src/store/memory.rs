@@ -179,7 +179,14 @@ impl CallStore for MemoryStore {
         if calls.by_key.len() >= self.options.max_calls {
             calls.sweep(now, &self.options);
         }
-        if calls.by_key.len() >= self.options.max_calls || calls.by_key.contains_key(&call.key) {
+        if calls.by_key.contains_key(&call.key) {
+            return Err(Error::new(
+                ErrorKind::Store,
+                "open call",
+                "there is a call with this key already",
+            ));
+        }
+        if calls.by_key.len() >= self.options.max_calls {
             return Err(Error::new(
                 ErrorKind::Store,
                 "open call",
@@ -216,21 +223,21 @@ impl CallStore for MemoryStore {
     }
 
     async fn attach(&self, key: &CallKey, id: &CallId) -> Result<()> {
+        const OPERATION: &str = "attach call id";
+        let taken = |detail: &str| Err(Error::new(ErrorKind::Store, OPERATION, detail));
         let mut calls = self.lock();
-        let record = &mut calls.entry(key, "attach call id")?.record;
+        let record = &calls.entry(key, OPERATION)?.record;
         match &record.call_id {
             Some(known) if known == id => return Ok(()),
-            Some(_) => {
-                return Err(Error::new(
-                    ErrorKind::Store,
-                    "attach call id",
-                    "the call has another carrier id already",
-                ));
-            }
-            None => record.call_id = Some(id.clone()),
+            Some(_) => return taken("the call has another carrier id already"),
+            None => {}
         }
-        let account = record.account.clone();
-        calls.by_id.insert((account, id.clone()), key.clone());
+        let by_id = (record.account.clone(), id.clone());
+        if calls.by_id.get(&by_id).is_some_and(|other| other != key) {
+            return taken("another call has this carrier id already");
+        }
+        calls.by_id.insert(by_id, key.clone());
+        calls.entry(key, OPERATION)?.record.call_id = Some(id.clone());
         Ok(())
     }
 

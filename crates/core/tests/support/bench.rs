@@ -76,11 +76,11 @@ impl<G> Bench<G> {
     }
 
     pub(crate) fn finish(&mut self) {
-        self.session.finish(self.now);
+        self.session.finish();
     }
 
     pub(crate) fn mark(&mut self, name: &str) {
-        self.session.mark(name.to_owned(), self.now);
+        self.session.mark(name.to_owned());
     }
 
     pub(crate) fn clear(&mut self) -> Heard {
@@ -104,7 +104,7 @@ impl<G> Bench<G> {
             if !self.session.has_message() {
                 break;
             }
-            while let Some(message) = self.session.next_message() {
+            while let Some(message) = self.session.next_message(self.now) {
                 self.take(message);
             }
         }
@@ -118,11 +118,15 @@ impl<G> Bench<G> {
     /// Lets time pass until `end` with a timer that is always late by `late`.
     pub(crate) fn run_late(&mut self, end: Duration, late: Duration) {
         self.step();
-        while let Some(due) = self.session.deadline().filter(|due| *due + late <= end) {
+        while let Some(due) = self
+            .session
+            .deadline(self.now)
+            .filter(|due| *due + late <= end)
+        {
             let before = (self.now, self.sent.len());
             self.jump((due + late).max(self.now));
             self.step();
-            let deadline = self.session.deadline();
+            let deadline = self.session.deadline(self.now);
             assert!(
                 (self.now, self.sent.len()) != before || deadline != Some(due),
                 "a deadline that leads to nothing would spin"

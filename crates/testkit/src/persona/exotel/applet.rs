@@ -83,7 +83,9 @@ impl fmt::Debug for Applet {
         f.write_str(match self {
             Self::Voicebot => "Voicebot",
             Self::Passthru { url: None, .. } => "Passthru(unset)",
-            Self::Passthru { asynchronous: true, .. } => "Passthru(asynchronous)",
+            Self::Passthru {
+                asynchronous: true, ..
+            } => "Passthru(asynchronous)",
             Self::Passthru { .. } => "Passthru",
             Self::Connect { .. } => "Connect",
             Self::Gather { .. } => "Gather",

@@ -59,15 +59,23 @@ impl Session<'_> {
                 "application/x-www-form-urlencoded".into(),
                 encoded(&with_legs(fields, &legs)),
             ),
-            CallbackBody::Json => ("application/json".into(), self.json(fields, &legs, wanted).to_string()),
+            CallbackBody::Json => (
+                "application/json".into(),
+                self.json(fields, &legs, wanted).to_string(),
+            ),
         };
-        let webhook = Webhook::new(format!("status {status}"), Method::POST, url).with_body(content_type, body);
+        let webhook = Webhook::new(format!("status {status}"), Method::POST, url)
+            .with_body(content_type, body);
         self.call.callback(webhook, acknowledged()).await;
     }
 
     fn further_fields(&self, event: &str) -> Parameters {
         let to = written(self.call.to());
-        let end = if event == "terminal" { now() } else { String::new() };
+        let end = if event == "terminal" {
+            now()
+        } else {
+            String::new()
+        };
         pairs([
             ("EventType", event),
             ("DateCreated", &self.created),
@@ -114,7 +122,10 @@ impl Session<'_> {
 /// Legs as forms write them. Documented for Passthru, and taken over from there.
 fn with_legs(mut fields: Parameters, legs: &[Leg]) -> Parameters {
     for (index, leg) in legs.iter().enumerate() {
-        fields.push((format!("Legs[{index}][OnCallDuration]"), leg.seconds.to_string()));
+        fields.push((
+            format!("Legs[{index}][OnCallDuration]"),
+            leg.seconds.to_string(),
+        ));
         fields.push((format!("Legs[{index}][Status]"), leg.status.into()));
     }
     fields
@@ -124,7 +135,9 @@ fn multipart(fields: &[(String, String)]) -> (String, String) {
     let boundary = format!("------------------------{}", random::hex::<8>());
     let mut body = String::new();
     for (name, value) in fields {
-        body += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body += &format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+        );
     }
     body += &format!("--{boundary}--\r\n");
     (format!("multipart/form-data; boundary={boundary}"), body)
@@ -137,7 +150,9 @@ mod tests {
     #[test]
     fn a_multipart_form_has_parts_and_an_end() {
         let (content_type, body) = multipart(&pairs([("CallSid", "x"), ("RecordingUrl", "")]));
-        let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+        let boundary = content_type
+            .strip_prefix("multipart/form-data; boundary=")
+            .unwrap();
         assert_eq!(
             body,
             format!(

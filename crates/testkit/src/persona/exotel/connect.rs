@@ -76,7 +76,10 @@ impl Session<'_> {
         self.fetch(
             "connect",
             url,
-            |purpose, url| self.get(purpose, url, &parameters).with_header("Exotel-Version", "1.0"),
+            |purpose, url| {
+                self.get(purpose, url, &parameters)
+                    .with_header("Exotel-Version", "1.0")
+            },
             |purpose, reply| self.read_order(purpose, reply),
         )
         .await
@@ -103,7 +106,9 @@ fn order(mut members: Members) -> (Result<Order, Finding>, Vec<Finding>) {
         targets,
         parallel: parallel(&mut members),
         ask_again: members.flag("fetch_after_attempt").unwrap_or(false),
-        longest_talk: members.count("max_conversation_duration").map(Duration::from_secs),
+        longest_talk: members
+            .count("max_conversation_duration")
+            .map(Duration::from_secs),
         events: events(&mut members),
         shown_number,
     });
@@ -120,7 +125,10 @@ fn targets(members: &mut Members) -> Result<Vec<String>, Finding> {
         ));
     }
     let destination = members.object("destination").ok_or_else(|| {
-        Finding::error("no-destination", "the answer has no \"destination\" with \"numbers\" or a \"trunk\"")
+        Finding::error(
+            "no-destination",
+            "the answer has no \"destination\" with \"numbers\" or a \"trunk\"",
+        )
     });
     let mut destination = destination?;
     let numbers = destination.texts("numbers");
@@ -167,7 +175,10 @@ fn dialable(mut targets: Vec<String>, members: &mut Members) -> Vec<String> {
     if targets.len() > MOST_NUMBERS {
         members.find(Finding::warning(
             "too-many-numbers",
-            format!("{} numbers are to be dialled; {MOST_NUMBERS} are known to ring", targets.len()),
+            format!(
+                "{} numbers are to be dialled; {MOST_NUMBERS} are known to ring",
+                targets.len()
+            ),
         ));
         targets.truncate(MOST_NUMBERS);
     }
@@ -178,7 +189,9 @@ fn check_headers(custom: &str, members: &mut Members) {
     if custom.split('&').count() > MOST_HEADERS || custom.len() > LONGEST_HEADERS {
         members.find(Finding::error(
             "custom-params-too-long",
-            format!("\"custom_params\" holds more than {MOST_HEADERS} pairs or {LONGEST_HEADERS} bytes"),
+            format!(
+                "\"custom_params\" holds more than {MOST_HEADERS} pairs or {LONGEST_HEADERS} bytes"
+            ),
         ));
     }
 }
@@ -197,7 +210,8 @@ fn parallel(members: &mut Members) -> bool {
 
 fn events(members: &mut Members) -> Option<String> {
     let url = members.text("dial_passthru_event_url")?;
-    if UrlParts::parse(&url).is_some_and(|parts| matches!(parts.scheme.as_str(), "http" | "https")) {
+    if UrlParts::parse(&url).is_some_and(|parts| matches!(parts.scheme.as_str(), "http" | "https"))
+    {
         return Some(url);
     }
     members.find(Finding::error(
@@ -240,7 +254,13 @@ mod tests {
             panic!("no object");
         };
         let (order, findings) = order(Members::of(members));
-        (order, findings.into_iter().map(|finding| finding.code.into_owned()).collect())
+        (
+            order,
+            findings
+                .into_iter()
+                .map(|finding| finding.code.into_owned())
+                .collect(),
+        )
     }
 
     #[test]
@@ -270,8 +290,12 @@ mod tests {
                 shown_number: Some("08040000003".into()),
             }
         );
-        let (order, codes) = read(json!({"destination": {"trunk": "trunk-7"}, "custom_params": "a=1&b=2"}));
-        assert_eq!((order.unwrap().targets, codes.len()), (vec!["trunk-7".to_owned()], 0));
+        let (order, codes) =
+            read(json!({"destination": {"trunk": "trunk-7"}, "custom_params": "a=1&b=2"}));
+        assert_eq!(
+            (order.unwrap().targets, codes.len()),
+            (vec!["trunk-7".to_owned()], 0)
+        );
     }
 
     #[test]
@@ -289,7 +313,11 @@ mod tests {
             json!({"destination": {"numbers": "+919990000101"}}),
             json!({"destination": {"numbers": [], "trunk": "trunk-7"}}),
         ] {
-            assert_eq!(read(answer.clone()).0.unwrap_err().code, "no-destination", "{answer}");
+            assert_eq!(
+                read(answer.clone()).0.unwrap_err().code,
+                "no-destination",
+                "{answer}"
+            );
         }
         let beta = json!({"destination_type": "user", "destination": [{"contact_uri": "sip:ada"}]});
         assert_eq!(read(beta).0.unwrap_err().code, "not-simulated");
@@ -304,14 +332,33 @@ mod tests {
         };
         assert_eq!(with("record", json!("yes")), ["wrong-type"]);
         assert_eq!(with("recording_channels", json!("stereo")), ["wrong-value"]);
-        assert_eq!(with("start_call_playback", json!({"type": "voice"})), ["wrong-value"]);
-        assert_eq!(with("music_on_hold", json!({"url": "x"})), ["unknown-member"]);
-        assert_eq!(with("dial_passthru_event_url", json!("/events")), ["bad-event-url"]);
-        assert_eq!(with("custom_params", json!("a=1")), ["custom-params-without-trunk"]);
+        assert_eq!(
+            with("start_call_playback", json!({"type": "voice"})),
+            ["wrong-value"]
+        );
+        assert_eq!(
+            with("music_on_hold", json!({"url": "x"})),
+            ["unknown-member"]
+        );
+        assert_eq!(
+            with("dial_passthru_event_url", json!("/events")),
+            ["bad-event-url"]
+        );
+        assert_eq!(
+            with("custom_params", json!("a=1")),
+            ["custom-params-without-trunk"]
+        );
         assert_eq!(with("timeout", json!(30)), ["unknown-member"]);
-        assert_eq!(with("parallel_ringing", json!({"activate": 1})), ["wrong-type"]);
-        let (order, codes) = read(json!({"destination": {"numbers": ["1", "2", "3", "4", "5", "6", "sip:ada"]}}));
-        assert_eq!((order.unwrap().targets.len(), codes), (5, vec!["sip-in-numbers".into(), "too-many-numbers".into()]));
+        assert_eq!(
+            with("parallel_ringing", json!({"activate": 1})),
+            ["wrong-type"]
+        );
+        let (order, codes) =
+            read(json!({"destination": {"numbers": ["1", "2", "3", "4", "5", "6", "sip:ada"]}}));
+        assert_eq!(
+            (order.unwrap().targets.len(), codes),
+            (5, vec!["sip-in-numbers".into(), "too-many-numbers".into()])
+        );
         let trunk = json!({"destination": {"trunk": "t"}, "custom_params": "a=1&b=2&c=3&d=4"});
         assert_eq!(read(trunk).1, ["custom-params-too-long"]);
     }

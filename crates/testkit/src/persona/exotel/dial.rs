@@ -52,11 +52,17 @@ impl Dialled {
     }
 
     pub(crate) fn parameters(&self) -> Parameters {
-        let mut parameters = pairs([("DialCallDuration", self.seconds.to_string().as_str()), ("CallType", self.kind)]);
+        let mut parameters = pairs([
+            ("DialCallDuration", self.seconds.to_string().as_str()),
+            ("CallType", self.kind),
+        ]);
         let Some(last) = self.legs.last() else {
             return parameters;
         };
-        parameters.extend(pairs([("DialWhomNumber", last.number.as_str()), ("DialCallStatus", self.status)]));
+        parameters.extend(pairs([
+            ("DialWhomNumber", last.number.as_str()),
+            ("DialCallStatus", self.status),
+        ]));
         if let Some(number) = &self.shown_number {
             parameters.push(("OutgoingPhoneNumber".into(), number.clone()));
         }
@@ -133,7 +139,11 @@ impl Session<'_> {
                 dialled.legs.push(Leg {
                     number: written(number),
                     parallel: order.parallel,
-                    cause: if index == 0 { cause } else { ("ORIGINATOR_CANCEL", "487") },
+                    cause: if index == 0 {
+                        cause
+                    } else {
+                        ("ORIGINATOR_CANCEL", "487")
+                    },
                     seconds: if index == 0 { seconds } else { 0 },
                 });
             }
@@ -155,9 +165,15 @@ impl Session<'_> {
     }
 
     /// Two people talk; for how long, in seconds.
-    async fn talk(&self, order: &Order, numbers: &[String], talk: Duration) -> (Result<(), Ended>, u64) {
+    async fn talk(
+        &self,
+        order: &Order,
+        numbers: &[String],
+        talk: Duration,
+    ) -> (Result<(), Ended>, u64) {
         if self.account.all_agent_events {
-            self.agent_events(order, &numbers[..1], "Answered", "busy").await;
+            self.agent_events(order, &numbers[..1], "Answered", "busy")
+                .await;
         }
         let begun = Instant::now();
         let talk = order.longest_talk.map_or(talk, |longest| talk.min(longest));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::complaint::Finding;
 use crate::document::{Document, Instruction};
 use crate::engine::{self, Webhook, WebhookReply};
-use crate::persona::exotel::session::{Parameters, Session};
+use crate::persona::exotel::session::Session;
 
 /// How the Voicebot applet asks for its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,8 @@ pub enum UrlRequest {
 impl Session<'_> {
     /// Asks with GET, as all applets but one do.
     pub(crate) fn get(&self, purpose: &str, url: &str, parameters: &[(String, String)]) -> Webhook {
-        Webhook::new(purpose, Method::GET, with_query(url, parameters)).with_timeout(self.account.webhook_timeout)
+        Webhook::new(purpose, Method::GET, with_query(url, parameters))
+            .with_timeout(self.account.webhook_timeout)
     }
 
     /// Asks for the stream of a Voicebot applet.
@@ -86,13 +87,21 @@ impl Session<'_> {
         self.call.request(webhook).await.map_err(|failure| {
             Finding::error(
                 "webhook-failed",
-                format!("the request \"{}\" has no answer: {failure}", webhook.purpose),
+                format!(
+                    "the request \"{}\" has no answer: {failure}",
+                    webhook.purpose
+                ),
             )
         })
     }
 
     /// Keeps an answer for the outcome.
-    pub(crate) fn keep(&self, asked_by: &str, reply: &WebhookReply, instruction: Option<Instruction>) {
+    pub(crate) fn keep(
+        &self,
+        asked_by: &str,
+        reply: &WebhookReply,
+        instruction: Option<Instruction>,
+    ) {
         self.call.document(Document {
             asked_by: asked_by.into(),
             raw: reply.text(),
@@ -102,7 +111,10 @@ impl Session<'_> {
 }
 
 /// The one JSON object that an applet wants.
-pub(crate) fn json_object(purpose: &str, reply: &WebhookReply) -> Result<Map<String, Value>, Finding> {
+pub(crate) fn json_object(
+    purpose: &str,
+    reply: &WebhookReply,
+) -> Result<Map<String, Value>, Finding> {
     check_status(purpose, reply)?;
     if reply.media_type() != "application/json" {
         return Err(Finding::error(
@@ -166,14 +178,20 @@ fn with_query(url: &str, parameters: &[(String, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persona::exotel::session::pairs;
+    use crate::persona::exotel::session::{Parameters, pairs};
 
     #[test]
     fn the_urls_own_query_stays_in_front() {
         let parameters: Parameters = pairs([("Stream[Status]", "completed"), ("digits", "\"1\"")]);
         for (url, expected) in [
-            ("http://h/p", "http://h/p?Stream%5BStatus%5D=completed&digits=%221%22"),
-            ("http://h/p?", "http://h/p?Stream%5BStatus%5D=completed&digits=%221%22"),
+            (
+                "http://h/p",
+                "http://h/p?Stream%5BStatus%5D=completed&digits=%221%22",
+            ),
+            (
+                "http://h/p?",
+                "http://h/p?Stream%5BStatus%5D=completed&digits=%221%22",
+            ),
             (
                 "http://h/p?key=a%20b#part",
                 "http://h/p?key=a%20b&Stream%5BStatus%5D=completed&digits=%221%22",

@@ -70,7 +70,10 @@ fn read_text(reply: &WebhookReply) -> Result<Instruction, Finding> {
     let text = reply.text();
     let text = text.trim();
     if text.is_empty() {
-        return Err(Finding::error("empty-greeting", "the greeting has neither a text nor a URL"));
+        return Err(Finding::error(
+            "empty-greeting",
+            "the greeting has neither a text nor a URL",
+        ));
     }
     if text.starts_with("http://") || text.starts_with("https://") {
         return Ok(Instruction::Play);

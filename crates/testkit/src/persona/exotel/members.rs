@@ -84,17 +84,28 @@ impl Members {
         if let Some(name) = self.rest.keys().next() {
             findings.push(Finding::note(
                 "unknown-member",
-                format!("\"{}\" is no member that {object} is known to have", shown(name)),
+                format!(
+                    "\"{}\" is no member that {object} is known to have",
+                    shown(name)
+                ),
             ));
         }
         findings
     }
 
-    fn take<T>(&mut self, name: &str, what: &str, read: impl FnOnce(Value) -> Option<T>) -> Option<T> {
+    fn take<T>(
+        &mut self,
+        name: &str,
+        what: &str,
+        read: impl FnOnce(Value) -> Option<T>,
+    ) -> Option<T> {
         let value = self.rest.remove(name)?;
         let read = read(value);
         if read.is_none() {
-            self.find(Finding::error("wrong-type", format!("\"{name}\" is not {what}")));
+            self.find(Finding::error(
+                "wrong-type",
+                format!("\"{name}\" is not {what}"),
+            ));
         }
         read
     }
@@ -115,7 +126,8 @@ mod tests {
 
     #[test]
     fn members_have_types() {
-        let mut read = members(json!({"a": "x", "b": true, "c": 7, "d": ["y"], "e": {"f": 1}, "g": "both"}));
+        let mut read =
+            members(json!({"a": "x", "b": true, "c": 7, "d": ["y"], "e": {"f": 1}, "g": "both"}));
         assert_eq!(read.text("a").as_deref(), Some("x"));
         assert_eq!(read.flag("b"), Some(true));
         assert_eq!(read.count("c"), Some(7));
@@ -128,7 +140,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        let mut read = members(json!({"a": 1, "b": "true", "c": -7, "d": [1], "e": [], "g": "none", "z": 1}));
+        let mut read =
+            members(json!({"a": 1, "b": "true", "c": -7, "d": [1], "e": [], "g": "none", "z": 1}));
         assert_eq!(read.text("a"), None);
         assert_eq!(read.flag("b"), None);
         assert_eq!(read.count("c"), None);
@@ -136,10 +149,21 @@ mod tests {
         assert!(read.object("e").is_none());
         assert_eq!(read.word("g", &["both"]), None);
         let findings = read.finish("the answer");
-        let codes: Vec<_> = findings.iter().map(|finding| finding.code.as_ref()).collect();
+        let codes: Vec<_> = findings
+            .iter()
+            .map(|finding| finding.code.as_ref())
+            .collect();
         assert_eq!(
             codes,
-            ["wrong-type", "wrong-type", "wrong-type", "wrong-type", "wrong-type", "wrong-value", "unknown-member"]
+            [
+                "wrong-type",
+                "wrong-type",
+                "wrong-type",
+                "wrong-type",
+                "wrong-type",
+                "wrong-value",
+                "unknown-member"
+            ]
         );
     }
 }

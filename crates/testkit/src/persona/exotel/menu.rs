@@ -37,7 +37,10 @@ impl Session<'_> {
         self.ended_by = EndedBy::Document;
         self.answer().await;
         for _ in 0..=menu.repeats {
-            let gathered = self.call.gather(menu.keypad.clone(), self.call.prompt()).await?;
+            let gathered = self
+                .call
+                .gather(menu.keypad.clone(), self.call.prompt())
+                .await?;
             if !gathered.digits.is_empty() || gathered.finished_on.is_some() {
                 self.digits = Some(gathered.digits);
                 break;
@@ -52,7 +55,10 @@ impl Session<'_> {
         self.fetch(
             "gather",
             &url,
-            |purpose, url| self.get(purpose, url, &parameters).with_header("Exotel-Version", "1.0"),
+            |purpose, url| {
+                self.get(purpose, url, &parameters)
+                    .with_header("Exotel-Version", "1.0")
+            },
             |purpose, reply| self.read_menu(purpose, reply),
         )
         .await
@@ -64,7 +70,11 @@ impl Session<'_> {
             self.call.complain_all(findings);
             menu
         });
-        self.keep(purpose, reply, result.is_ok().then_some(Instruction::Gather { prompts: 1 }));
+        self.keep(
+            purpose,
+            reply,
+            result.is_ok().then_some(Instruction::Gather { prompts: 1 }),
+        );
         result
     }
 }
@@ -79,18 +89,30 @@ fn menu(mut members: Members) -> (Result<Menu, Finding>, Vec<Finding>) {
             format!("\"max_input_digits\" is not between 1 and {MOST_DIGITS}"),
         ));
     }
-    let finish_on = members.text("finish_on_key").unwrap_or_else(|| FINISH_ON.into());
-    if finish_on.chars().count() > 1 || !finish_on.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) {
-        members.find(Finding::error("wrong-value", "\"finish_on_key\" is not one key, or empty"));
+    let finish_on = members
+        .text("finish_on_key")
+        .unwrap_or_else(|| FINISH_ON.into());
+    if finish_on.chars().count() > 1
+        || !finish_on
+            .chars()
+            .all(|key| key.is_ascii_digit() || "*#".contains(key))
+    {
+        members.find(Finding::error(
+            "wrong-value",
+            "\"finish_on_key\" is not one key, or empty",
+        ));
     }
     let timeout = members.count("input_timeout").unwrap_or(TIMEOUT).min(3_600);
     let repeats = members.count("repeat_menu").unwrap_or(0).min(100);
     let keypad = Keypad::new(Duration::from_secs(timeout))
         .with_most(Some(most.clamp(1, MOST_DIGITS) as usize))
         .with_finish_on(finish_on);
-    let menu = prompted
-        .then_some(Menu { keypad, repeats })
-        .ok_or_else(|| Finding::error("no-prompt", "the answer has no \"gather_prompt\" with a text or an audio_url"));
+    let menu = prompted.then_some(Menu { keypad, repeats }).ok_or_else(|| {
+        Finding::error(
+            "no-prompt",
+            "the answer has no \"gather_prompt\" with a text or an audio_url",
+        )
+    });
     let findings = members.finish("the answer of a Gather URL");
     (menu, findings)
 }
@@ -104,7 +126,8 @@ fn prompt(name: &str, members: &mut Members) -> bool {
     for finding in prompt.finish("a prompt") {
         members.find(finding);
     }
-    text.or(audio).is_some_and(|prompt| !prompt.trim().is_empty())
+    text.or(audio)
+        .is_some_and(|prompt| !prompt.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -118,7 +141,13 @@ mod tests {
             panic!("no object");
         };
         let (menu, findings) = menu(Members::of(members));
-        (menu, findings.into_iter().map(|finding| finding.code.into_owned()).collect())
+        (
+            menu,
+            findings
+                .into_iter()
+                .map(|finding| finding.code.into_owned())
+                .collect(),
+        )
     }
 
     #[test]
@@ -134,8 +163,11 @@ mod tests {
         assert_eq!(codes, [""; 0]);
         let keypad = Keypad::new(Duration::from_secs(6)).with_most(Some(1));
         assert_eq!(menu.unwrap(), Menu { keypad, repeats: 2 });
-        let (menu, _) = read(json!({"gather_prompt": {"audio_url": "https://voice.example.com/a.wav"}}));
-        let keypad = Keypad::new(Duration::from_secs(5)).with_most(Some(255)).with_finish_on("#");
+        let (menu, _) =
+            read(json!({"gather_prompt": {"audio_url": "https://voice.example.com/a.wav"}}));
+        let keypad = Keypad::new(Duration::from_secs(5))
+            .with_most(Some(255))
+            .with_finish_on("#");
         assert_eq!(menu.unwrap(), Menu { keypad, repeats: 0 });
     }
 
@@ -147,7 +179,11 @@ mod tests {
             json!({"gather_prompt": {}}),
             json!({"gather_prompt": {"text": " "}}),
         ] {
-            assert_eq!(read(answer.clone()).0.unwrap_err().code, "no-prompt", "{answer}");
+            assert_eq!(
+                read(answer.clone()).0.unwrap_err().code,
+                "no-prompt",
+                "{answer}"
+            );
         }
     }
 

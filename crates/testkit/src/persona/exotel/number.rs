@@ -3,7 +3,9 @@
 /// Indian numbers as they were seen on the wire, with a zero and ten digits; all others as they are.
 pub(crate) fn written(number: &str) -> String {
     match number.strip_prefix("+91") {
-        Some(national) if national.len() == 10 && national.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some(national)
+            if national.len() == 10 && national.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             format!("0{national}")
         }
         _ => number.to_owned(),

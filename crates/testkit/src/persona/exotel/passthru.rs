@@ -69,11 +69,16 @@ impl StreamReport {
             ("StreamSID", Some(self.sid.as_str())),
             ("Status", Some(self.status)),
             ("Duration", Some(&seconds)),
-            ("StreamUrl", Some(self.url.as_str()).filter(|url| !url.is_empty())),
+            (
+                "StreamUrl",
+                Some(self.url.as_str()).filter(|url| !url.is_empty()),
+            ),
             ("DisconnectedBy", Some(self.disconnected_by)),
             ("Error", self.error.as_deref()),
         ];
-        let facts = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let facts = facts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
         match shape {
             StreamParameters::Flat => facts
                 .map(|(name, value)| (format!("Stream[{name}]"), value.to_owned()))
@@ -119,7 +124,11 @@ impl Session<'_> {
             self.call.callback(webhook, acknowledged()).await;
             return Branch::A;
         }
-        match self.request(&webhook).await.and_then(|reply| read_branch(&reply)) {
+        match self
+            .request(&webhook)
+            .await
+            .and_then(|reply| read_branch(&reply))
+        {
             Ok(branch) => branch,
             Err(finding) => {
                 self.call.complain(finding);
@@ -146,8 +155,14 @@ pub(crate) fn acknowledged() -> ReplyCheck {
         Ok(reply) if reply.status.is_success() => vec![],
         Ok(reply) => vec![Finding::warning(
             "callback-status",
-            format!("a callback was answered with {}; 200 is wanted", reply.status.as_u16()),
+            format!(
+                "a callback was answered with {}; 200 is wanted",
+                reply.status.as_u16()
+            ),
         )],
-        Err(failure) => vec![Finding::warning("callback-failed", format!("a callback failed: {failure}"))],
+        Err(failure) => vec![Finding::warning(
+            "callback-failed",
+            format!("a callback failed: {failure}"),
+        )],
     })
 }

@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use crate::complaint::Finding;
 use crate::engine::{Call, Ended, clock, random, resolve};
 use crate::outcome::EndedBy;
+use crate::persona::exotel::ExotelAccount;
 use crate::persona::exotel::applet::Applet;
 use crate::persona::exotel::dial::Dialled;
 use crate::persona::exotel::number::written;
 use crate::persona::exotel::passthru::{Branch, StreamReport};
-use crate::persona::exotel::ExotelAccount;
 
 /// Parameters, in the order in which they are sent.
 pub(crate) type Parameters = Vec<(String, String)>;
@@ -167,7 +167,10 @@ impl<'a> Session<'a> {
         ]));
         match &self.dialled {
             Some(dialled) => parameters.extend(dialled.parameters()),
-            None => parameters.extend(pairs([("DialCallDuration", "0"), ("CallType", "call-attempt")])),
+            None => parameters.extend(pairs([
+                ("DialCallDuration", "0"),
+                ("CallType", "call-attempt"),
+            ])),
         }
         if let Some(digits) = &self.digits {
             // The quotes belong to the value.
@@ -208,9 +211,14 @@ pub(crate) fn pairs<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> 
 fn id_tail(bytes: [u8; 3]) -> String {
     let digit = |value: u32| char::from_digit(value, 36).unwrap_or('z');
     let [first, second, last] = bytes.map(u32::from);
-    ['1', digit(first % 36), digit(second % 36), digit(16 + last % 20)]
-        .into_iter()
-        .collect()
+    [
+        '1',
+        digit(first % 36),
+        digit(second % 36),
+        digit(16 + last % 20),
+    ]
+    .into_iter()
+    .collect()
 }
 
 #[cfg(test)]

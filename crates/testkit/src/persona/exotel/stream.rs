@@ -29,12 +29,21 @@ impl Session<'_> {
         let target = Target::read(&url, self.account, self.call.is_secure())?;
         self.call.complain_all(target.findings.iter().cloned());
         let socket = self.handshake(&target).await.map_err(|failure| {
-            report.error = Some(format!("3009 failed to establish ws conn {}", dial_error(&failure)));
+            report.error = Some(format!(
+                "3009 failed to establish ws conn {}",
+                dial_error(&failure)
+            ));
             Finding::error("3009", format!("the media socket did not open: {failure}"))
         })?;
         self.answer().await;
         let begun = Instant::now();
-        let wire = ExotelWire::new(self.account, self.call, &self.call_sid, report.sid(), target);
+        let wire = ExotelWire::new(
+            self.account,
+            self.call,
+            &self.call_sid,
+            report.sid(),
+            target,
+        );
         let end = self.call.stream(socket, Box::new(wire)).await;
         report.seconds = self.seconds_since(begun);
         self.note_end(end, report);
@@ -60,10 +69,20 @@ impl Session<'_> {
         let result = json_object(purpose, reply).and_then(|members| {
             let mut members = Members::of(members);
             let url = members.text("url").filter(|url| !url.trim().is_empty());
-            self.call.complain_all(members.finish("the answer of a Voicebot URL"));
-            url.ok_or_else(|| Finding::error("no-stream-url", "the answer has no \"url\" with a text in it"))
+            self.call
+                .complain_all(members.finish("the answer of a Voicebot URL"));
+            url.ok_or_else(|| {
+                Finding::error(
+                    "no-stream-url",
+                    "the answer has no \"url\" with a text in it",
+                )
+            })
         });
-        self.keep(purpose, reply, result.is_ok().then_some(Instruction::Stream));
+        self.keep(
+            purpose,
+            reply,
+            result.is_ok().then_some(Instruction::Stream),
+        );
         result
     }
 
@@ -107,7 +126,9 @@ impl Session<'_> {
                 report.error = Some("websocket: close 1006 (abnormal closure)".into());
                 self.ended_by = EndedBy::App;
             }
-            StreamEnd::CallEnded if self.call.ended_by() == Some(EndedBy::Caller) => report.ended("cancelled", "user"),
+            StreamEnd::CallEnded if self.call.ended_by() == Some(EndedBy::Caller) => {
+                report.ended("cancelled", "user")
+            }
             StreamEnd::CallEnded | StreamEnd::Dropped => report.ended("cancelled", "NA"),
         }
     }

@@ -34,8 +34,12 @@ impl Target {
     /// # Errors
     /// When Exotel cannot open a stream there.
     pub(crate) fn read(url: &str, account: &ExotelAccount, secure: bool) -> Result<Self, Finding> {
-        let mut parts = UrlParts::parse(url)
-            .ok_or_else(|| Finding::error("bad-stream-url", "the stream's URL cannot be read: it must be absolute"))?;
+        let mut parts = UrlParts::parse(url).ok_or_else(|| {
+            Finding::error(
+                "bad-stream-url",
+                "the stream's URL cannot be read: it must be absolute",
+            )
+        })?;
         match parts.scheme.as_str() {
             "wss" => {}
             "ws" if !secure => {}
@@ -48,7 +52,9 @@ impl Target {
             scheme => {
                 return Err(Finding::error(
                     "stream-url-scheme",
-                    format!("the stream's URL begins with {scheme}://, and must with wss:// or ws://"),
+                    format!(
+                        "the stream's URL begins with {scheme}://, and must with wss:// or ws://"
+                    ),
                 ));
             }
         }
@@ -68,7 +74,8 @@ impl Target {
         let mut upgrade = Upgrade::new(parts.to_string());
         if let Some(userinfo) = userinfo {
             let plain: Vec<u8> = percent_decode_str(&userinfo).collect();
-            upgrade = upgrade.with_header("Authorization", format!("Basic {}", STANDARD.encode(plain)));
+            upgrade =
+                upgrade.with_header("Authorization", format!("Basic {}", STANDARD.encode(plain)));
         }
         Ok(Self {
             upgrade,
@@ -79,7 +86,11 @@ impl Target {
     }
 }
 
-fn read_query(query: &str, account: &ExotelAccount, findings: &mut Vec<Finding>) -> (u32, Map<String, Value>) {
+fn read_query(
+    query: &str,
+    account: &ExotelAccount,
+    findings: &mut Vec<Finding>,
+) -> (u32, Map<String, Value>) {
     let mut rate = None;
     let mut parameters = Map::new();
     let too_long = query.chars().count() > LONGEST_PARAMETERS;
@@ -156,7 +167,11 @@ mod tests {
     }
 
     fn codes(target: &Target) -> Vec<&str> {
-        target.findings.iter().map(|finding| finding.code.as_ref()).collect()
+        target
+            .findings
+            .iter()
+            .map(|finding| finding.code.as_ref())
+            .collect()
     }
 
     #[test]
@@ -164,10 +179,15 @@ mod tests {
         let target = read("wss://voice.example.com/media/x?sample-rate=16000&who=Ada&n=7").unwrap();
         assert_eq!(target.upgrade.url, "wss://voice.example.com/media/x");
         assert_eq!(target.rate, 16_000);
-        assert_eq!(Value::from(target.parameters.clone()), serde_json::json!({"who": "Ada", "n": "7"}));
+        assert_eq!(
+            Value::from(target.parameters.clone()),
+            serde_json::json!({"who": "Ada", "n": "7"})
+        );
         assert!(target.findings.is_empty() && target.upgrade.headers.is_empty());
 
-        let account = ExotelAccount::new("a").with_query_kept().with_sample_rate_as_parameter();
+        let account = ExotelAccount::new("a")
+            .with_query_kept()
+            .with_sample_rate_as_parameter();
         let target = Target::read("ws://127.0.0.1:1/x?sample-rate=8000", &account, false).unwrap();
         assert_eq!(target.upgrade.url, "ws://127.0.0.1:1/x?sample-rate=8000");
         assert_eq!(target.parameters["sample-rate"], "8000");
@@ -202,17 +222,29 @@ mod tests {
     fn odd_parameters_are_complained_of() {
         let base = "wss://voice.example.com/media";
         let target = read(&format!("{base}?a=1&b=2&sample-rate=8000&c=3")).unwrap();
-        assert_eq!((codes(&target), target.parameters.len()), (vec!["too-many-parameters"], 2));
+        assert_eq!(
+            (codes(&target), target.parameters.len()),
+            (vec!["too-many-parameters"], 2)
+        );
         let target = read(&format!("{base}?a={}", "x".repeat(255))).unwrap();
-        assert_eq!((codes(&target), target.parameters.len()), (vec!["parameters-too-long"], 0));
+        assert_eq!(
+            (codes(&target), target.parameters.len()),
+            (vec!["parameters-too-long"], 0)
+        );
         let target = read(&format!("{base}?a={}", "x".repeat(254))).unwrap();
         assert_eq!((codes(&target), target.parameters.len()), (vec![], 1));
         let target = read(&format!("{base}?who=%7B%22a%22%3A1%7D")).unwrap();
         assert_eq!(codes(&target), ["parameter-characters"]);
         let target = read(&format!("{base}?sample_rate=24000")).unwrap();
-        assert_eq!((codes(&target), target.rate), (vec!["sample-rate-spelling"], 24_000));
+        assert_eq!(
+            (codes(&target), target.rate),
+            (vec!["sample-rate-spelling"], 24_000)
+        );
         let target = read(&format!("{base}?sample-rate=16kHz")).unwrap();
-        assert_eq!((codes(&target), target.rate), (vec!["bad-sample-rate"], 8_000));
+        assert_eq!(
+            (codes(&target), target.rate),
+            (vec!["bad-sample-rate"], 8_000)
+        );
     }
 
     proptest! {

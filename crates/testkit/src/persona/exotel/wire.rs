@@ -13,7 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::complaint::Finding;
-use crate::engine::{AppCommand, Call, MarksOnClear, MediaWire, PlayoutRules, Received, StopReason, WireMessage};
+use crate::engine::{
+    AppCommand, Call, MarksOnClear, MediaWire, PlayoutRules, Received, StopReason, WireMessage,
+};
 use crate::persona::exotel::ExotelAccount;
 use crate::persona::exotel::number::written;
 use crate::persona::exotel::target::Target;
@@ -108,7 +110,12 @@ impl ExotelWire {
         Self::with_ids(ids, account, target.rate, target.parameters)
     }
 
-    fn with_ids(ids: Ids, account: &ExotelAccount, rate: u32, parameters: Map<String, Value>) -> Self {
+    fn with_ids(
+        ids: Ids,
+        account: &ExotelAccount,
+        rate: u32,
+        parameters: Map<String, Value>,
+    ) -> Self {
         Self {
             ids,
             rate,
@@ -138,7 +145,11 @@ impl ExotelWire {
         vec![WireMessage::json(&message)]
     }
 
-    fn read(&mut self, message: &WireMessage, findings: &mut Vec<Finding>) -> Result<AppCommand, Finding> {
+    fn read(
+        &mut self,
+        message: &WireMessage,
+        findings: &mut Vec<Finding>,
+    ) -> Result<AppCommand, Finding> {
         let WireMessage::Text(text) = message else {
             return Err(Finding::error(
                 "binary-message",
@@ -152,9 +163,15 @@ impl ExotelWire {
             ));
         }
         let Ok(Value::Object(message)) = serde_json::from_str(text) else {
-            return Err(Finding::error("invalid-message", "a message is no JSON object"));
+            return Err(Finding::error(
+                "invalid-message",
+                "a message is no JSON object",
+            ));
         };
-        let event = message.get("event").and_then(Value::as_str).unwrap_or_default();
+        let event = message
+            .get("event")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let command = match event {
             "media" => self.read_media(inner(&message, "media")?, findings)?,
             "mark" => read_mark(inner(&message, "mark")?, findings)?,
@@ -168,7 +185,11 @@ impl ExotelWire {
         };
         self.check_sid(&message, findings);
         let known = ["event", "stream_sid", "streamSid", "sequence_number", event];
-        check_members(&message, &known[..if event == "clear" { 4 } else { 5 }], findings);
+        check_members(
+            &message,
+            &known[..if event == "clear" { 4 } else { 5 }],
+            findings,
+        );
         self.account_for(&command, findings);
         Ok(command)
     }
@@ -189,22 +210,41 @@ impl ExotelWire {
         }
     }
 
-    fn read_media(&self, media: &Map<String, Value>, findings: &mut Vec<Finding>) -> Result<AppCommand, Finding> {
+    fn read_media(
+        &self,
+        media: &Map<String, Value>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<AppCommand, Finding> {
         check_members(
             media,
-            &["payload", "chunk", "timestamp", "sequence_number", "sequenceNumber"],
+            &[
+                "payload",
+                "chunk",
+                "timestamp",
+                "sequence_number",
+                "sequenceNumber",
+            ],
             findings,
         );
         let Some(Value::String(payload)) = media.get("payload") else {
-            return Err(Finding::error("no-payload", "a media message has no payload"));
+            return Err(Finding::error(
+                "no-payload",
+                "a media message has no payload",
+            ));
         };
         let bytes = STANDARD.decode(payload).map_err(|_| {
-            Finding::error("invalid-base64", "a payload is not base64 (standard alphabet, padded)")
+            Finding::error(
+                "invalid-base64",
+                "a payload is not base64 (standard alphabet, padded)",
+            )
         })?;
         if bytes.len() > LONGEST {
             return Err(Finding::error(
                 "chunk-too-long",
-                format!("a payload has {} bytes; {LONGEST} are the most", bytes.len()),
+                format!(
+                    "a payload has {} bytes; {LONGEST} are the most",
+                    bytes.len()
+                ),
             ));
         }
         if bytes.starts_with(b"RIFF") {
@@ -264,7 +304,10 @@ impl ExotelWire {
     }
 }
 
-fn inner<'a>(message: &'a Map<String, Value>, name: &'static str) -> Result<&'a Map<String, Value>, Finding> {
+fn inner<'a>(
+    message: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<&'a Map<String, Value>, Finding> {
     message.get(name).and_then(Value::as_object).ok_or_else(|| {
         Finding::error(
             "invalid-message",
@@ -273,10 +316,15 @@ fn inner<'a>(message: &'a Map<String, Value>, name: &'static str) -> Result<&'a 
     })
 }
 
-fn read_mark(mark: &Map<String, Value>, findings: &mut Vec<Finding>) -> Result<AppCommand, Finding> {
+fn read_mark(
+    mark: &Map<String, Value>,
+    findings: &mut Vec<Finding>,
+) -> Result<AppCommand, Finding> {
     check_members(mark, &["name"], findings);
     match mark.get("name") {
-        Some(Value::String(name)) if !name.is_empty() => Ok(AppCommand::Mark(Value::String(name.clone()))),
+        Some(Value::String(name)) if !name.is_empty() => {
+            Ok(AppCommand::Mark(Value::String(name.clone())))
+        }
         _ => Err(Finding::error("no-mark-name", "a mark has no name")),
     }
 }
@@ -298,7 +346,9 @@ fn check_members(object: &Map<String, Value>, known: &[&str], findings: &mut Vec
             "sequence_number" | "sequenceNumber" | "chunk" | "timestamp"
         );
         let is_count = match value {
-            Value::String(text) => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+            Value::String(text) => {
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+            }
             Value::Number(number) => number.is_u64(),
             _ => false,
         };
@@ -354,7 +404,10 @@ impl MediaWire for ExotelWire {
 
     fn audio(&mut self, samples: &[i16], at: Duration) -> Vec<WireMessage> {
         self.waiting.at(at + self.frame);
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let bytes: Vec<u8> = samples
+            .iter()
+            .flat_map(|sample| sample.to_le_bytes())
+            .collect();
         let media = json!({
             "chunk": self.chunk.to_string(),
             "timestamp": at.as_millis().to_string(),
@@ -402,5 +455,4 @@ impl MediaWire for ExotelWire {
 }
 
 #[cfg(test)]
-#[path = "wire/tests.rs"]
 mod tests;
