@@ -18,11 +18,12 @@ use telephony::audio::tone::{tone, tone_level};
 use telephony::audio::{AudioFormat, encode};
 use telephony::media::{Heard, MediaEvent, Streamer};
 use telephony::{
-    AccountLabel, Answer, BoxError, CallEvent, CallHandler, CallServer, CallStatus, EndReason, EventContext,
-    IncomingCall, Ports, Provider, PublicUrl, Settings,
+    AccountLabel, Answer, BoxError, CallEvent, CallHandler, CallServer, CallStatus, EndReason,
+    EventContext, IncomingCall, Ports, Provider, PublicUrl, Settings,
 };
 use telephony_testkit::{
-    ExotelAccount, Outcome, Script, SimulatedCall, Simulator, Speech, TwilioAccount, VonageAccount,
+    ExotelAccount, Method, Outcome, Script, SimulatedCall, Simulator, Speech, TwilioAccount,
+    VonageAccount,
 };
 
 /// What the simulated callers say, in Hz.
@@ -46,12 +47,21 @@ async fn main() -> Result<ExitCode, BoxError> {
     });
 
     println!("three simulated carriers call {url}; this takes about ten seconds");
-    let calls = Provider::ALL.map(|provider| (provider, tokio::spawn(simulated_call(provider, &url).call())));
+    let calls = Provider::ALL.map(|provider| {
+        (
+            provider,
+            tokio::spawn(simulated_call(provider, &url).call()),
+        )
+    });
     let mut rows = Vec::new();
     for (provider, call) in calls {
         let outcome = call.await?;
         println!("  {provider}: the call is over");
-        rows.push(Row::new(provider, outcome, bot.of(&AccountLabel::new(provider.as_str())?)));
+        rows.push(Row::new(
+            provider,
+            outcome,
+            bot.of(&AccountLabel::new(provider.as_str())?),
+        ));
     }
     let _ = stop.send(());
     serving.await??;
@@ -61,28 +71,44 @@ async fn main() -> Result<ExitCode, BoxError> {
     for problem in &failed {
         println!("FAILED {problem}");
     }
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The accounts that the simulated carriers and the server agree on.
 fn accounts() -> [(Provider, Settings); 3] {
-    let twilio = Settings::new().with("account_sid", TWILIO.0).with("auth_token", TWILIO.1);
+    let twilio = Settings::new()
+        .with("account_sid", TWILIO.0)
+        .with("auth_token", TWILIO.1);
     let vonage = Settings::new()
         .with("api_key", VONAGE.0)
         .with("application_id", VONAGE.1)
         .with("signature_secret", VONAGE.2)
-        .with("private_key", "-----BEGIN PRIVATE KEY-----\nnot needed to answer calls\n-----END PRIVATE KEY-----\n");
+        .with(
+            "private_key",
+            "-----BEGIN PRIVATE KEY-----\nnot needed to answer calls\n-----END PRIVATE KEY-----\n",
+        );
     let exotel = Settings::new()
         .with("account_sid", "exampleacct1")
         .with("api_key", "example-key")
         .with("api_token", "example-token")
         .with("webhook_secret", EXOTEL_SECRET);
-    [(Provider::Twilio, twilio), (Provider::Vonage, vonage), (Provider::Exotel, exotel)]
+    [
+        (Provider::Twilio, twilio),
+        (Provider::Vonage, vonage),
+        (Provider::Exotel, exotel),
+    ]
 }
 
 const TWILIO: (&str, &str) = ("AC00000000000000000000000000000001", "example-auth-token");
-const VONAGE: (&str, &str, &str) =
-    ("a1b2c3d4", "aaaaaaaa-bbbb-cccc-dddd-0123456789ab", "example-signature-secret-0123456789");
+const VONAGE: (&str, &str, &str) = (
+    "a1b2c3d4",
+    "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
+    "example-signature-secret-0123456789",
+);
 const EXOTEL_SECRET: &str = "example-webhook-secret-0123456789";
 
 fn simulated_call(provider: Provider, url: &str) -> SimulatedCall {
@@ -93,7 +119,8 @@ fn simulated_call(provider: Provider, url: &str) -> SimulatedCall {
             .status_url(format!("{base}/status")),
         Provider::Vonage => Simulator::vonage(VonageAccount::new(VONAGE.0, VONAGE.1, VONAGE.2))
             .answer_url(format!("{base}/call"))
-            .status_url(format!("{base}/events")),
+            .status_url(format!("{base}/events"))
+            .method(Method::Post), // set in its console; a GET is hardly protected
         _ => Simulator::exotel(ExotelAccount::new("exampleacct1"))
             .answer_url(format!("{base}/call?key={EXOTEL_SECRET}"))
             .status_url(format!("{base}/status?key={EXOTEL_SECRET}")),
@@ -101,7 +128,9 @@ fn simulated_call(provider: Provider, url: &str) -> SimulatedCall {
     let second = Duration::from_secs(1);
     let mut script = Script::new();
     for hz in CALLER_TONES {
-        script = script.speak(Speech::tone(f64::from(hz), second / 2)).silence(second / 4);
+        script = script
+            .speak(Speech::tone(f64::from(hz), second / 2))
+            .silence(second / 4);
     }
     call.script(
         script
@@ -171,7 +200,9 @@ impl CallHandler for Bot {
                         self.note(&account, |seen| seen.heard = Some(heard));
                     }
                 }
-                MediaEvent::Stopped { reason } => self.note(&account, |seen| seen.ended = Some(reason)),
+                MediaEvent::Stopped { reason } => {
+                    self.note(&account, |seen| seen.ended = Some(reason))
+                }
                 _ => {}
             }
         }
@@ -201,11 +232,19 @@ struct Row {
 
 impl Row {
     fn new(provider: Provider, outcome: Outcome, seen: Seen) -> Self {
-        Self { provider, outcome, seen }
+        Self {
+            provider,
+            outcome,
+            seen,
+        }
     }
 
     fn problems(&self) -> Vec<String> {
-        let Self { provider, outcome, seen } = self;
+        let Self {
+            provider,
+            outcome,
+            seen,
+        } = self;
         let mut problems = Vec::new();
         let mut check = |holds: bool, what: &str| {
             if !holds {
@@ -214,39 +253,76 @@ impl Row {
         };
         check(outcome.answered, "the call was not answered");
         check(seen.keys == "12", "the bot did not hear the keys 1 and 2");
-        check(seen.heard.is_some_and(|heard| !heard.dropped.is_zero()), "the interruption dropped nothing");
-        check(outcome.interruption.is_some_and(|i| i.by_clear), "the bot did not fall silent when interrupted");
-        check(seen.ended.is_some(), "the bot did not see the end of the stream");
-        check(seen.status == Some(CallStatus::Completed), "the call was not reported as completed");
+        check(
+            seen.heard.is_some_and(|heard| !heard.dropped.is_zero()),
+            "the interruption dropped nothing",
+        );
+        check(
+            outcome.interruption.is_some_and(|i| i.by_clear),
+            "the bot did not fall silent when interrupted",
+        );
+        check(
+            seen.ended.is_some(),
+            "the bot did not see the end of the stream",
+        );
+        check(
+            seen.status == Some(CallStatus::Completed),
+            "the call was not reported as completed",
+        );
         for hz in CALLER_TONES {
-            check(self.heard_tone(hz), &format!("the caller did not hear the tone of {hz} Hz come back"));
+            check(
+                self.heard_tone(hz),
+                &format!("the caller did not hear the tone of {hz} Hz come back"),
+            );
         }
-        problems.extend(outcome.errors().map(|complaint| format!("{provider} complains: {complaint:?}")));
+        problems.extend(
+            outcome
+                .errors()
+                .map(|complaint| format!("{provider} complains: {complaint:?}")),
+        );
         problems
     }
 
     /// Whether a tenth of a second of what the caller heard is that tone.
     fn heard_tone(&self, hz: f32) -> bool {
-        let Some(rate) = telephony::audio::SampleRate::new(self.outcome.heard_rate) else { return false };
+        let Some(rate) = telephony::audio::SampleRate::new(self.outcome.heard_rate) else {
+            return false;
+        };
         let tenth = self.outcome.heard_rate as usize / 10;
-        self.outcome.heard.chunks_exact(tenth.max(1)).any(|samples| tone_level(samples, rate, hz) > -20.0)
+        self.outcome
+            .heard
+            .chunks_exact(tenth.max(1))
+            .any(|samples| tone_level(samples, rate, hz) > -20.0)
     }
 
     fn cells(&self) -> [String; 10] {
-        let Self { provider, outcome, seen } = self;
+        let Self {
+            provider,
+            outcome,
+            seen,
+        } = self;
         let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-        let ms = |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{} ms", time.as_millis()));
+        let ms = |time: Option<Duration>| {
+            time.map_or("-".to_owned(), |time| format!("{} ms", time.as_millis()))
+        };
         [
             provider.to_string(),
             yes(outcome.answered),
             ms(outcome.stream().and_then(|stream| stream.first_audio)),
-            format!("{} / {}", seen.frames_in, outcome.stream().map_or(0, |stream| stream.from_app.frames)),
+            format!(
+                "{} / {}",
+                seen.frames_in,
+                outcome.stream().map_or(0, |stream| stream.from_app.frames)
+            ),
             seen.keys.clone(),
             ms(outcome.interruption.map(|interruption| interruption.after)),
             ms(seen.heard.map(|heard| heard.played)),
             ms(seen.heard.map(|heard| heard.dropped)),
-            seen.ended.as_ref().map_or("-".to_owned(), ToString::to_string),
-            seen.status.map_or("-".to_owned(), |status| status.to_string()),
+            seen.ended
+                .as_ref()
+                .map_or("-".to_owned(), ToString::to_string),
+            seen.status
+                .map_or("-".to_owned(), |status| status.to_string()),
         ]
     }
 }
@@ -265,11 +341,23 @@ fn print_table(rows: &[Row]) {
         "status",
     ]
     .map(str::to_owned);
-    let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let lines: Vec<_> = std::iter::once(head)
+        .chain(rows.iter().map(Row::cells))
+        .collect();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
     println!();
     for line in &lines {
-        let cells: Vec<_> = line.iter().enumerate().map(|(at, cell)| format!("{cell:<0$}", width(at))).collect();
+        let cells: Vec<_> = line
+            .iter()
+            .enumerate()
+            .map(|(at, cell)| format!("{cell:<0$}", width(at)))
+            .collect();
         println!("{}", cells.join("  ").trim_end());
     }
     println!();

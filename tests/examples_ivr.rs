@@ -93,9 +93,9 @@ mod exotel {
             format!("{}/exotel/{route}?key={secret}&applet={applet}", server.url)
         };
         let account = ExotelAccount::new("exampleacct1").with_flow([
-            Applet::Gather(url("call", "gather")),
-            Applet::Connect(url("answer", "connect")),
-            Applet::Greeting(url("answer", "greeting")),
+            Applet::gather(url("call", "gather")),
+            Applet::connect(url("answer", "connect")),
+            Applet::greeting(url("answer", "greeting")),
             Applet::Hangup,
         ]);
         let call = Simulator::exotel(account)

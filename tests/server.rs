@@ -1,5 +1,10 @@
 //! The HTTP server at its edges: who is let in, what is answered when something is wrong, and who gets the media socket.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
 
 mod support;
 
@@ -8,10 +13,14 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use support::{EXOTEL_SECRET, Reply, TWILIO_SID, http, start, start_with, twilio, twilio_call_form, twilio_signature};
+use support::{
+    EXOTEL_SECRET, Reply, TWILIO_SID, http, start, start_with, twilio, twilio_call_form,
+    twilio_signature,
+};
 use telephony::media::{MediaEvent, Streamer};
 use telephony::{
-    Answer, BoxError, CallHandler, CallStatus, EndReason, IncomingCall, Provider, RejectReason, ServerOptions,
+    Answer, BoxError, CallHandler, CallStatus, EndReason, IncomingCall, Provider, RejectReason,
+    ServerOptions,
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -47,7 +56,15 @@ impl App {
     fn new(mood: Mood) -> (Self, Arc<AtomicUsize>, mpsc::Receiver<Seen>) {
         let (ends, ended) = mpsc::channel(8);
         let calls = Arc::new(AtomicUsize::new(0));
-        (Self { mood, calls: Arc::clone(&calls), ends }, calls, ended)
+        (
+            Self {
+                mood,
+                calls: Arc::clone(&calls),
+                ends,
+            },
+            calls,
+            ended,
+        )
     }
 }
 
@@ -64,7 +81,9 @@ impl CallHandler for App {
             }
             Mood::Panic => panic!("on purpose"),
             // A call can be refused only before anything else.
-            Mood::Unsupported => Ok(Answer::say("Hello.").then(telephony::Step::Reject(RejectReason::Busy))),
+            Mood::Unsupported => {
+                Ok(Answer::say("Hello.").then(telephony::Step::Reject(RejectReason::Busy)))
+            }
         }
     }
 
@@ -93,14 +112,37 @@ async fn what_is_not_verified_is_403_with_an_empty_body_and_the_app_hears_nothin
         http("POST", &url("/twilio/call"), &[form_type], form).await,
         http("POST", &url("/twilio/call"), &[form_type, forged], form).await,
         http("GET", &url("/twilio/call?CallSid=CA1"), &[forged], "").await,
-        http("POST", &url("/vonage/call"), &[json_type], r#"{"uuid":"a","to":"b","from":"c"}"#).await,
-        http("GET", &url("/exotel/call?CallSid=a&CallFrom=b&key=wrong-but-long-enough-0123"), &[], "").await,
+        http(
+            "POST",
+            &url("/vonage/call"),
+            &[json_type],
+            r#"{"uuid":"a","to":"b","from":"c"}"#,
+        )
+        .await,
+        http(
+            "GET",
+            &url("/exotel/call?CallSid=a&CallFrom=b&key=wrong-but-long-enough-0123"),
+            &[],
+            "",
+        )
+        .await,
         http("GET", &url("/exotel/call?CallSid=a&CallFrom=b"), &[], "").await,
         http("POST", &url("/twilio/status"), &[form_type], form).await,
-        http("POST", &url("/twilio/answer/0123456789abcdefghijkl"), &[form_type], form).await,
+        http(
+            "POST",
+            &url("/twilio/answer/0123456789abcdefghijkl"),
+            &[form_type],
+            form,
+        )
+        .await,
     ];
     for reply in replies {
-        assert_eq!((reply.status, reply.body.as_str()), (403, ""), "{}", reply.head);
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (403, ""),
+            "{}",
+            reply.head
+        );
     }
     assert_eq!(calls.load(Ordering::SeqCst), 0);
 }
@@ -109,9 +151,19 @@ async fn what_is_not_verified_is_403_with_an_empty_body_and_the_app_hears_nothin
 async fn what_is_verified_and_cannot_be_read_is_400() {
     let (app, calls, _) = App::new(Mood::Stream);
     let house = start(app).await;
-    let reply = twilio(&format!("{}/twilio/call", house.url), &[("AccountSid", TWILIO_SID), ("From", "client:a")]).await;
+    let reply = twilio(
+        &format!("{}/twilio/call", house.url),
+        &[("AccountSid", TWILIO_SID), ("From", "client:a")],
+    )
+    .await;
     assert_eq!(reply.status, 400, "a call without a CallSid");
-    let reply = http("GET", &format!("{}/exotel/call?CallSid=a&key={EXOTEL_SECRET}", house.url), &[], "").await;
+    let reply = http(
+        "GET",
+        &format!("{}/exotel/call?CallSid=a&key={EXOTEL_SECRET}", house.url),
+        &[],
+        "",
+    )
+    .await;
     assert_eq!(reply.status, 400, "a call without a caller");
     assert_eq!(calls.load(Ordering::SeqCst), 0);
 }
@@ -121,10 +173,23 @@ async fn accounts_and_routes_that_are_not_there_are_404() {
     let (app, ..) = App::new(Mood::Stream);
     let house = start(app).await;
     for path in ["/acme/call", "/twilio/unknown", "/", "/twilio"] {
-        assert_eq!(http("POST", &format!("{}{path}", house.url), &[], "").await.status, 404, "{path}");
+        assert_eq!(
+            http("POST", &format!("{}{path}", house.url), &[], "")
+                .await
+                .status,
+            404,
+            "{path}"
+        );
     }
-    house.server.remove_account(house.server.accounts()[0].account());
-    assert_eq!(http("POST", &format!("{}/exotel/call", house.url), &[], "").await.status, 404);
+    house
+        .server
+        .remove_account(house.server.accounts()[0].account());
+    assert_eq!(
+        http("POST", &format!("{}/exotel/call", house.url), &[], "")
+            .await
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -137,13 +202,24 @@ async fn bodies_are_bounded_in_size_and_time() {
     let url = format!("{}/twilio/call", house.url);
     assert_eq!(http("POST", &url, &[], &"x".repeat(1001)).await.status, 413);
     // One byte is promised and never comes.
-    let mut stream = TcpStream::connect(house.url.trim_start_matches("http://")).await.unwrap();
+    let mut stream = TcpStream::connect(house.url.trim_start_matches("http://"))
+        .await
+        .unwrap();
     let request = b"POST /twilio/call HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n";
-    tokio::io::AsyncWriteExt::write_all(&mut stream, request).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request)
+        .await
+        .unwrap();
     let mut answer = [0; 64];
     let read = tokio::io::AsyncReadExt::read(&mut stream, &mut answer);
-    let read = tokio::time::timeout(Duration::from_secs(5), read).await.unwrap().unwrap();
-    assert!(answer[..read].starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer[..read]));
+    let read = tokio::time::timeout(Duration::from_secs(5), read)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        answer[..read].starts_with(b"HTTP/1.1 408"),
+        "{}",
+        String::from_utf8_lossy(&answer[..read])
+    );
 }
 
 #[tokio::test]
@@ -154,9 +230,17 @@ async fn the_fallback_goes_out_when_the_app_has_no_answer_that_can_be_given() {
         options.handler_deadline = Some(Duration::from_millis(300));
         options.fallback = Answer::say("Try again later.").then_hang_up();
         let house = start_with(app, options).await;
-        let reply = twilio(&format!("{}/twilio/call", house.url), &twilio_call_form("CA1")).await;
+        let reply = twilio(
+            &format!("{}/twilio/call", house.url),
+            &twilio_call_form("CA1"),
+        )
+        .await;
         assert_eq!(reply.status, 200, "{mood:?}");
-        assert!(reply.body.contains("<Say>Try again later.</Say><Hangup/>"), "{mood:?}: {}", reply.body);
+        assert!(
+            reply.body.contains("<Say>Try again later.</Say><Hangup/>"),
+            "{mood:?}: {}",
+            reply.body
+        );
     }
 }
 
@@ -164,11 +248,21 @@ async fn the_fallback_goes_out_when_the_app_has_no_answer_that_can_be_given() {
 async fn one_account_does_not_verify_for_another() {
     let (app, calls, _) = App::new(Mood::Stream);
     let house = start(app).await;
-    let other = telephony::Settings::new().with("account_sid", "AC00000000000000000000000000000002").with("auth_token", "x");
+    let other = telephony::Settings::new()
+        .with("account_sid", "AC00000000000000000000000000000002")
+        .with("auth_token", "x");
     let label = telephony::AccountLabel::new("other").unwrap();
-    house.server.add_account(Provider::Twilio.open(Some(label), other, &telephony::Ports::default()).unwrap());
+    house.server.add_account(
+        Provider::Twilio
+            .open(Some(label), other, &telephony::Ports::default())
+            .unwrap(),
+    );
     // Signed with the token of the first account, for the URL of the second.
-    let reply = twilio(&format!("{}/other/call", house.url), &twilio_call_form("CA1")).await;
+    let reply = twilio(
+        &format!("{}/other/call", house.url),
+        &twilio_call_form("CA1"),
+    )
+    .await;
     assert_eq!(reply.status, 403);
     assert_eq!(calls.load(Ordering::SeqCst), 0);
 }
@@ -178,7 +272,10 @@ type Socket = WebSocketStream<TcpStream>;
 /// Opens a media socket as Twilio does; the HTTP status if it is refused.
 async fn open(url: &str) -> Result<Socket, u16> {
     let mut request = url.into_client_request().unwrap();
-    request.headers_mut().insert("x-twilio-signature", twilio_signature(url, &[]).parse().unwrap());
+    request.headers_mut().insert(
+        "x-twilio-signature",
+        twilio_signature(url, &[]).parse().unwrap(),
+    );
     let host = url.trim_start_matches("ws://").split('/').next().unwrap();
     let stream = TcpStream::connect(host).await.unwrap();
     match tokio_tungstenite::client_async(request, stream).await {
@@ -199,15 +296,32 @@ async fn begin(socket: &mut Socket, call_sid: &str) {
     });
     let connected = json!({"event": "connected", "protocol": "Call", "version": "1.0.0"});
     for message in [connected, start] {
-        socket.send(Message::text(message.to_string())).await.unwrap();
+        socket
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
     }
 }
 
 /// The media URL in the answer to a call.
 async fn media_url(house: &support::Running, call_sid: &str) -> String {
-    let reply = twilio(&format!("{}/twilio/call", house.url), &twilio_call_form(call_sid)).await;
-    let url = reply.body.split("<Stream url=\"").nth(1).unwrap().split('"').next().unwrap();
-    assert!(url.starts_with("ws://127.0.0.1"), "http becomes ws on loopback: {url}");
+    let reply = twilio(
+        &format!("{}/twilio/call", house.url),
+        &twilio_call_form(call_sid),
+    )
+    .await;
+    let url = reply
+        .body
+        .split("<Stream url=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    assert!(
+        url.starts_with("ws://127.0.0.1"),
+        "http becomes ws on loopback: {url}"
+    );
     url.to_owned()
 }
 
@@ -215,7 +329,9 @@ async fn report(house: &support::Running, call_sid: &str, status: &str) -> u16 {
     let mut form = twilio_call_form(call_sid);
     form.retain(|(name, _)| *name != "CallStatus");
     form.push(("CallStatus", status));
-    twilio(&format!("{}/twilio/status", house.url), &form).await.status
+    twilio(&format!("{}/twilio/status", house.url), &form)
+        .await
+        .status
 }
 
 #[tokio::test]
@@ -224,7 +340,11 @@ async fn a_token_is_good_for_one_socket_of_one_live_call() {
     let house = start(app).await;
     let url = media_url(&house, "CA1").await;
     let forged = format!("{}x", &url[..url.len() - 1]);
-    assert_eq!(open(&forged).await.err(), Some(404), "a token that was never given out");
+    assert_eq!(
+        open(&forged).await.err(),
+        Some(404),
+        "a token that was never given out"
+    );
 
     let mut socket = open(&url).await.unwrap();
     begin(&mut socket, "CA1").await;
@@ -233,8 +353,14 @@ async fn a_token_is_good_for_one_socket_of_one_live_call() {
 
     let began = Instant::now();
     assert_eq!(report(&house, "CA1", "completed").await, 204);
-    let reason = tokio::time::timeout(Duration::from_secs(1), ended.recv()).await.unwrap().unwrap();
-    assert_eq!(reason, Seen::Ended(EndReason::CallEnded(CallStatus::Completed)));
+    let reason = tokio::time::timeout(Duration::from_secs(1), ended.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        reason,
+        Seen::Ended(EndReason::CallEnded(CallStatus::Completed))
+    );
     let closed = tokio::time::timeout(Duration::from_secs(1), async {
         while let Some(Ok(message)) = socket.next().await {
             if message.is_close() {
@@ -254,8 +380,13 @@ async fn an_upgrade_with_a_wrong_signature_is_403() {
     let house = start(app).await;
     let url = media_url(&house, "CA1").await;
     let mut request = url.as_str().into_client_request().unwrap();
-    request.headers_mut().insert("x-twilio-signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap());
-    let stream = TcpStream::connect(house.url.trim_start_matches("http://")).await.unwrap();
+    request.headers_mut().insert(
+        "x-twilio-signature",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap(),
+    );
+    let stream = TcpStream::connect(house.url.trim_start_matches("http://"))
+        .await
+        .unwrap();
     let refused = tokio_tungstenite::client_async(request, stream).await;
     assert!(matches!(refused, Err(WsError::Http(response)) if response.status() == 403));
     assert!(open(&url).await.is_ok(), "and the token is still good");
@@ -291,8 +422,18 @@ async fn retry_open(url: &str) -> Socket {
 async fn shutting_down_ends_streams_and_takes_no_calls() {
     let (app, calls, mut ended) = App::new(Mood::Stream);
     let house = start(app).await;
-    assert_eq!(http("GET", &format!("{}/healthz", house.url), &[], "").await.status, 200);
-    assert_eq!(http("GET", &format!("{}/readyz", house.url), &[], "").await.status, 200);
+    assert_eq!(
+        http("GET", &format!("{}/healthz", house.url), &[], "")
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        http("GET", &format!("{}/readyz", house.url), &[], "")
+            .await
+            .status,
+        200
+    );
     let mut socket = open(&media_url(&house, "CA1").await).await.unwrap();
     begin(&mut socket, "CA1").await;
     let reading = tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
@@ -302,8 +443,26 @@ async fn shutting_down_ends_streams_and_takes_no_calls() {
     assert!(house.server.shutdown(grace).await, "all streams are gone");
     assert_eq!(ended.recv().await, Some(Seen::Ended(EndReason::Shutdown)));
     reading.await.unwrap();
-    assert_eq!(http("GET", &format!("{}/healthz", house.url), &[], "").await.status, 200);
-    assert_eq!(http("GET", &format!("{}/readyz", house.url), &[], "").await.status, 503);
-    assert_eq!(twilio(&format!("{}/twilio/call", house.url), &twilio_call_form("CA2")).await.status, 503);
+    assert_eq!(
+        http("GET", &format!("{}/healthz", house.url), &[], "")
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        http("GET", &format!("{}/readyz", house.url), &[], "")
+            .await
+            .status,
+        503
+    );
+    assert_eq!(
+        twilio(
+            &format!("{}/twilio/call", house.url),
+            &twilio_call_form("CA2")
+        )
+        .await
+        .status,
+        503
+    );
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }

@@ -1,6 +1,11 @@
 //! Whole calls through the real server and real sockets, on every carrier. The simulated carriers share no code with the
 //! adapters and complain about whatever breaks their rules; a complaint fails the test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
 
 mod support;
 
@@ -11,8 +16,8 @@ use telephony::audio::tone::{tone, tone_level};
 use telephony::audio::{AudioFormat, SampleRate, decode, encode};
 use telephony::media::{Heard, MarkOutcome, MediaEvent, Streamer};
 use telephony::{
-    Answer, BoxError, CallEvent, CallEventKind, CallHandler, CallStatus, EndReason, EventContext, Gather, IncomingCall,
-    LegRole, Provider,
+    Answer, BoxError, CallEvent, CallEventKind, CallHandler, CallStatus, EndReason, EventContext,
+    Gather, IncomingCall, LegRole, Provider,
 };
 use telephony_testkit::{CallbackDelivery, DialResult, EndedBy, Outcome, Script, Speech};
 use tokio::sync::mpsc;
@@ -58,7 +63,11 @@ fn bot(habit: Habit) -> (Bot, mpsc::UnboundedReceiver<Seen>) {
 
 fn sound(format: AudioFormat, hz: f32, duration: Duration) -> Bytes {
     let mut audio = Vec::new();
-    encode(format.encoding, &tone(format.rate, hz, duration, 0.5), &mut audio);
+    encode(
+        format.encoding,
+        &tone(format.rate, hz, duration, 0.5),
+        &mut audio,
+    );
     audio.into()
 }
 
@@ -101,7 +110,9 @@ impl CallHandler for Bot {
                     let _ = stream.send(frame.payload).await;
                     continue;
                 }
-                MediaEvent::Audio(frame) if self.habit == Habit::Talk && is_loud(inbound, &frame.payload) => {
+                MediaEvent::Audio(frame)
+                    if self.habit == Habit::Talk && is_loud(inbound, &frame.payload) =>
+                {
                     let heard = playback.clear().await.unwrap();
                     if heard == Heard::default() {
                         continue; // It was silent already.
@@ -140,16 +151,25 @@ fn all(mut sees: mpsc::UnboundedReceiver<Seen>) -> Vec<Seen> {
 
 fn assert_clean(provider: Provider, outcome: &Outcome) {
     let complaints: Vec<_> = outcome.errors().collect();
-    assert!(outcome.answered && complaints.is_empty(), "{provider}: {complaints:?}");
+    assert!(
+        outcome.answered && complaints.is_empty(),
+        "{provider}: {complaints:?}"
+    );
 }
 
 /// How long the caller heard that tone, in steps of 20 ms, and how loud it was at its loudest.
 fn heard_tone(outcome: &Outcome, hz: f32) -> (Duration, f32) {
     let rate = SampleRate::new(outcome.heard_rate).unwrap();
-    let levels = outcome.heard.chunks_exact(outcome.heard_rate as usize / 50).map(|frame| tone_level(frame, rate, hz));
+    let levels = outcome
+        .heard
+        .chunks_exact(outcome.heard_rate as usize / 50)
+        .map(|frame| tone_level(frame, rate, hz));
     let levels: Vec<f32> = levels.collect();
     let loud = levels.iter().filter(|level| **level > -12.0).count();
-    (Duration::from_millis(20) * u32::try_from(loud).unwrap(), levels.into_iter().fold(f32::MIN, f32::max))
+    (
+        Duration::from_millis(20) * u32::try_from(loud).unwrap(),
+        levels.into_iter().fold(f32::MIN, f32::max),
+    )
 }
 
 fn ms(ms: u64) -> Duration {
@@ -171,16 +191,37 @@ async fn an_echo_comes_back_at_its_pitch_length_and_level() {
         let outcome = call(provider, &house.url).script(script).call().await;
         assert_clean(provider, &outcome);
         let (length, level) = heard_tone(&outcome, 500.0);
-        assert!((ms(360)..=ms(440)).contains(&length), "{provider}: the tone was {length:?} long");
+        assert!(
+            (ms(360)..=ms(440)).contains(&length),
+            "{provider}: the tone was {length:?} long"
+        );
         // The simulated caller speaks at half scale: -6 dBFS.
-        assert!((-7.5..-4.5).contains(&level), "{provider}: the tone came back at {level} dBFS");
+        assert!(
+            (-7.5..-4.5).contains(&level),
+            "{provider}: the tone came back at {level} dBFS"
+        );
         let sees = all(sees);
-        let keys: String = sees.iter().filter_map(|seen| if let Seen::Key(key) = seen { Some(*key) } else { None }).collect();
+        let keys: String = sees
+            .iter()
+            .filter_map(|seen| {
+                if let Seen::Key(key) = seen {
+                    Some(*key)
+                } else {
+                    None
+                }
+            })
+            .collect();
         assert_eq!(keys, "7*#", "{provider}");
-        let ended = sees.iter().filter(|seen| matches!(seen, Seen::Ended(_))).count();
+        let ended = sees
+            .iter()
+            .filter(|seen| matches!(seen, Seen::Ended(_)))
+            .count();
         assert_eq!(ended, 1, "{provider}: {sees:?}");
         assert_eq!(outcome.ended_by, EndedBy::Caller, "{provider}");
-        assert!(sees.contains(&Seen::Status(CallStatus::Completed)), "{provider}: {sees:?}");
+        assert!(
+            sees.contains(&Seen::Status(CallStatus::Completed)),
+            "{provider}: {sees:?}"
+        );
     }
 }
 
@@ -189,14 +230,27 @@ async fn when_the_app_lets_go_the_goodbye_is_heard_and_the_call_ends() {
     for provider in Provider::ALL {
         let (goodbye, sees) = bot(Habit::SayGoodbye);
         let house = start(goodbye).await;
-        let outcome = call(provider, &house.url).script(Script::new().wait_for_hang_up(ms(8000))).call().await;
+        let outcome = call(provider, &house.url)
+            .script(Script::new().wait_for_hang_up(ms(8000)))
+            .call()
+            .await;
         assert_clean(provider, &outcome);
         assert_ne!(outcome.ended_by, EndedBy::Caller, "{provider}");
         let (length, _) = heard_tone(&outcome, 800.0);
-        assert!(length >= PHRASE - ms(40), "{provider}: only {length:?} of the goodbye was heard");
+        assert!(
+            length >= PHRASE - ms(40),
+            "{provider}: only {length:?} of the goodbye was heard"
+        );
         let stream = outcome.stream().unwrap();
-        assert_eq!((stream.unplayed, stream.closed_by_app), (Duration::ZERO, Some(1000)), "{provider}");
-        assert!(all(sees).contains(&Seen::Status(CallStatus::Completed)), "{provider}");
+        assert_eq!(
+            (stream.unplayed, stream.closed_by_app),
+            (Duration::ZERO, Some(1000)),
+            "{provider}"
+        );
+        assert!(
+            all(sees).contains(&Seen::Status(CallStatus::Completed)),
+            "{provider}"
+        );
     }
 }
 
@@ -212,16 +266,36 @@ async fn when_the_caller_speaks_the_bot_is_silent_at_once() {
             .hang_up();
         let outcome = call(provider, &house.url).script(script).call().await;
         assert_clean(provider, &outcome);
-        let interruption = outcome.interruption.unwrap_or_else(|| panic!("{provider}: the bot talked on"));
+        let interruption = outcome
+            .interruption
+            .unwrap_or_else(|| panic!("{provider}: the bot talked on"));
         assert!(interruption.by_clear, "{provider}");
         // The loudest part: one carrier sends 100 ms at once and plays 200 ms to their end.
-        assert!(interruption.after < ms(600), "{provider}: silent only after {:?}", interruption.after);
-        let heard = all(sees).into_iter().find_map(|seen| if let Seen::Heard(heard) = seen { Some(heard) } else { None });
+        assert!(
+            interruption.after < ms(600),
+            "{provider}: silent only after {:?}",
+            interruption.after
+        );
+        let heard = all(sees).into_iter().find_map(|seen| {
+            if let Seen::Heard(heard) = seen {
+                Some(heard)
+            } else {
+                None
+            }
+        });
         let heard = heard.unwrap();
-        assert_eq!(heard.played + heard.dropped, TALK, "{provider}: nothing is lost in the account");
+        assert_eq!(
+            heard.played + heard.dropped,
+            TALK,
+            "{provider}: nothing is lost in the account"
+        );
         let really = outcome.stream().unwrap().played;
         let error = really.abs_diff(heard.played);
-        assert!(error < ms(300), "{provider}: reckoned {:?}, heard {really:?}", heard.played);
+        assert!(
+            error < ms(300),
+            "{provider}: reckoned {:?}, heard {really:?}",
+            heard.played
+        );
     }
 }
 
@@ -230,15 +304,36 @@ async fn marks_tell_what_was_heard_and_what_was_cleared() {
     for provider in Provider::ALL {
         let (mark, sees) = bot(Habit::Mark);
         let house = start(mark).await;
-        let script = Script::new().wait_to_hear(ms(500), ms(5000)).silence(ms(1000)).hang_up();
+        let script = Script::new()
+            .wait_to_hear(ms(500), ms(5000))
+            .silence(ms(1000))
+            .hang_up();
         let outcome = call(provider, &house.url).script(script).call().await;
         assert_clean(provider, &outcome);
         let sees = all(sees);
         let mark = |name: &str, outcome| Seen::Mark(name.to_owned(), outcome);
-        assert!(sees.contains(&mark("first", MarkOutcome::Reached)), "{provider}: {sees:?}");
-        assert!(sees.contains(&mark("second", MarkOutcome::Cleared)), "{provider}: {sees:?}");
-        let heard = sees.iter().find_map(|seen| if let Seen::Heard(heard) = seen { Some(heard) } else { None }).unwrap();
-        assert!(heard.played >= PHRASE && heard.played < PHRASE + ms(150), "{provider}: {heard:?}");
+        assert!(
+            sees.contains(&mark("first", MarkOutcome::Reached)),
+            "{provider}: {sees:?}"
+        );
+        assert!(
+            sees.contains(&mark("second", MarkOutcome::Cleared)),
+            "{provider}: {sees:?}"
+        );
+        let heard = sees
+            .iter()
+            .find_map(|seen| {
+                if let Seen::Heard(heard) = seen {
+                    Some(heard)
+                } else {
+                    None
+                }
+            })
+            .unwrap();
+        assert!(
+            heard.played >= PHRASE && heard.played < PHRASE + ms(150),
+            "{provider}: {heard:?}"
+        );
     }
 }
 
@@ -249,12 +344,22 @@ async fn callbacks_that_come_twice_and_out_of_order_end_a_call_once() {
         let house = start(echo).await;
         let script = Script::new().speak(Speech::tone(500.0, ms(200))).hang_up();
         let untidy = CallbackDelivery::reliable().backwards().repeated(1);
-        let outcome = call(provider, &house.url).callbacks(untidy).script(script).call().await;
+        let outcome = call(provider, &house.url)
+            .callbacks(untidy)
+            .script(script)
+            .call()
+            .await;
         assert_clean(provider, &outcome);
         for reply in &outcome.callbacks {
-            assert!(reply.status.is_some_and(|status| status.is_success()), "{provider}: {reply:?}");
+            assert!(
+                reply.status.is_some_and(|status| status.is_success()),
+                "{provider}: {reply:?}"
+            );
         }
-        let statuses: Vec<_> = all(sees).into_iter().filter(|seen| *seen == Seen::Status(CallStatus::Completed)).collect();
+        let statuses: Vec<_> = all(sees)
+            .into_iter()
+            .filter(|seen| *seen == Seen::Status(CallStatus::Completed))
+            .collect();
         assert_eq!(statuses.len(), 1, "{provider}");
     }
 }
@@ -271,17 +376,26 @@ async fn many_calls_at_once_do_not_disturb_each_other() {
     let calls: Vec<_> = (0..30)
         .map(|n| {
             let provider = Provider::ALL[n % 3];
-            (provider, tokio::spawn(call(provider, &house.url).script(script.clone()).call()))
+            (
+                provider,
+                tokio::spawn(call(provider, &house.url).script(script.clone()).call()),
+            )
         })
         .collect();
     for (provider, running) in calls {
         let outcome = running.await.unwrap();
         assert_clean(provider, &outcome);
     }
-    let completed = all(sees).into_iter().filter(|seen| *seen == Seen::Status(CallStatus::Completed)).count();
+    let completed = all(sees)
+        .into_iter()
+        .filter(|seen| *seen == Seen::Status(CallStatus::Completed))
+        .count();
     assert_eq!(completed, 30);
     let grace = ms(2000);
-    assert!(house.server.shutdown(grace).await && house.server.live_streams() == 0, "no task is left over");
+    assert!(
+        house.server.shutdown(grace).await && house.server.live_streams() == 0,
+        "no task is left over"
+    );
 }
 
 /// A menu that dials.
@@ -293,7 +407,9 @@ struct Menu {
 #[async_trait::async_trait]
 impl CallHandler for Menu {
     async fn on_call(&self, _call: IncomingCall) -> Result<Answer, BoxError> {
-        Ok(Answer::gather(Gather::digits(1).with_prompt("Press 1 for sales & service.")))
+        Ok(Answer::gather(
+            Gather::digits(1).with_prompt("Press 1 for sales & service."),
+        ))
     }
 
     async fn on_event(&self, _context: EventContext, event: CallEvent) -> Option<Answer> {
@@ -305,9 +421,10 @@ impl CallHandler for Menu {
                 };
                 (Seen::Gathered(entered.digits), Some(answer))
             }
-            CallEventKind::DialEnded(report) => {
-                (Seen::Dialled(report.status), Some(Answer::say("They have gone.").then_hang_up()))
-            }
+            CallEventKind::DialEnded(report) => (
+                Seen::Dialled(report.status),
+                Some(Answer::say("They have gone.").then_hang_up()),
+            ),
             CallEventKind::Leg(leg) => (Seen::Leg(leg.role, leg.word), None),
             CallEventKind::Status(report) => (Seen::Status(report.status), None),
             _ => return None,
@@ -330,15 +447,33 @@ async fn a_menu_dials_and_a_dialled_leg_does_not_end_the_call() {
             .await;
         assert_clean(provider, &outcome);
         let sees = all(sees);
-        assert!(sees.contains(&Seen::Gathered("1".to_owned())), "{provider}: {sees:?}");
-        let legs = sees.iter().filter(|seen| matches!(seen, Seen::Leg(..))).count();
-        assert!(legs > 0, "{provider}: the dialled leg is heard of: {sees:?}");
-        let completed = sees.iter().filter(|seen| **seen == Seen::Status(CallStatus::Completed)).count();
+        assert!(
+            sees.contains(&Seen::Gathered("1".to_owned())),
+            "{provider}: {sees:?}"
+        );
+        let legs = sees
+            .iter()
+            .filter(|seen| matches!(seen, Seen::Leg(..)))
+            .count();
+        assert!(
+            legs > 0,
+            "{provider}: the dialled leg is heard of: {sees:?}"
+        );
+        let completed = sees
+            .iter()
+            .filter(|seen| **seen == Seen::Status(CallStatus::Completed))
+            .count();
         assert_eq!(completed, 1, "{provider}: {sees:?}");
         let at = |wanted: &Seen| sees.iter().position(|seen| seen == wanted);
-        assert!(at(&Seen::Gathered("1".to_owned())) < at(&Seen::Status(CallStatus::Completed)), "{provider}: {sees:?}");
+        assert!(
+            at(&Seen::Gathered("1".to_owned())) < at(&Seen::Status(CallStatus::Completed)),
+            "{provider}: {sees:?}"
+        );
         if provider == Provider::Twilio {
-            assert!(sees.contains(&Seen::Dialled(Some(CallStatus::Completed))), "{sees:?}");
+            assert!(
+                sees.contains(&Seen::Dialled(Some(CallStatus::Completed))),
+                "{sees:?}"
+            );
         }
     }
 }
@@ -348,8 +483,15 @@ async fn a_menu_hears_that_nothing_was_pressed() {
     for provider in [Provider::Twilio, Provider::Vonage] {
         let (seen, sees) = mpsc::unbounded_channel();
         let house = start(Menu { seen }).await;
-        let outcome = call(provider, &house.url).speed(20.0).script(Script::new().wait_for_hang_up(ms(10_000))).call().await;
+        let outcome = call(provider, &house.url)
+            .speed(20.0)
+            .script(Script::new().wait_for_hang_up(ms(10_000)))
+            .call()
+            .await;
         assert_clean(provider, &outcome);
-        assert!(all(sees).contains(&Seen::Gathered(String::new())), "{provider}");
+        assert!(
+            all(sees).contains(&Seen::Gathered(String::new())),
+            "{provider}"
+        );
     }
 }

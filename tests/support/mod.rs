@@ -1,15 +1,28 @@
 //! What the end-to-end tests share: a server on a free port, accounts that it and the simulated carriers agree on, and a
 //! plain HTTP client.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use std::sync::Arc;
 use std::time::Duration;
-use telephony::{CallHandler, CallServer, MemoryStore, Ports, Provider, PublicUrl, ServerOptions, Settings};
-use telephony_testkit::{ExotelAccount, SimulatedCall, Simulator, TwilioAccount, VonageAccount};
+use telephony::{
+    CallHandler, CallServer, MemoryStore, Ports, Provider, PublicUrl, ServerOptions, Settings,
+};
+use telephony_testkit::{
+    ExotelAccount, Method, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -42,26 +55,43 @@ pub async fn start(handler: impl CallHandler) -> Running {
 pub async fn start_with(handler: impl CallHandler, options: ServerOptions) -> Running {
     let (listener, url) = house::free_port().await.unwrap();
     let public = PublicUrl::new(&url).unwrap();
-    let server =
-        CallServer::with(public, handler, Arc::new(MemoryStore::default()), Ports::default(), options);
+    let server = CallServer::with(
+        public,
+        handler,
+        Arc::new(MemoryStore::default()),
+        Ports::default(),
+        options,
+    );
     for provider in Provider::ALL {
-        server.add_account(provider.open(None, settings(provider), &Ports::default()).unwrap());
+        server.add_account(
+            provider
+                .open(None, settings(provider), &Ports::default())
+                .unwrap(),
+        );
     }
     let serving = server.clone();
     let task = tokio::spawn(async move {
-        serving.serve(listener, std::future::pending()).await.unwrap();
+        serving
+            .serve(listener, std::future::pending())
+            .await
+            .unwrap();
     });
     Running { url, server, task }
 }
 
 pub fn settings(provider: Provider) -> Settings {
     match provider {
-        Provider::Twilio => Settings::new().with("account_sid", TWILIO_SID).with("auth_token", TWILIO_TOKEN),
+        Provider::Twilio => Settings::new()
+            .with("account_sid", TWILIO_SID)
+            .with("auth_token", TWILIO_TOKEN),
         Provider::Vonage => Settings::new()
             .with("api_key", VONAGE_KEY)
             .with("application_id", VONAGE_APPLICATION)
             .with("signature_secret", VONAGE_SECRET)
-            .with("private_key", "-----BEGIN PRIVATE KEY-----\nunused\n-----END PRIVATE KEY-----\n"),
+            .with(
+                "private_key",
+                "-----BEGIN PRIVATE KEY-----\nunused\n-----END PRIVATE KEY-----\n",
+            ),
         Provider::Exotel => Settings::new()
             .with("account_sid", EXOTEL_SID)
             .with("api_key", "exotel-api-key-for-tests")
@@ -78,11 +108,14 @@ pub fn call(provider: Provider, url: &str) -> SimulatedCall {
         Provider::Twilio => Simulator::twilio(TwilioAccount::new(TWILIO_SID, TWILIO_TOKEN))
             .answer_url(format!("{base}/call"))
             .status_url(format!("{base}/status")),
-        Provider::Vonage => {
-            Simulator::vonage(VonageAccount::new(VONAGE_KEY, VONAGE_APPLICATION, VONAGE_SECRET))
-                .answer_url(format!("{base}/call"))
-                .status_url(format!("{base}/events"))
-        }
+        Provider::Vonage => Simulator::vonage(VonageAccount::new(
+            VONAGE_KEY,
+            VONAGE_APPLICATION,
+            VONAGE_SECRET,
+        ))
+        .answer_url(format!("{base}/call"))
+        .status_url(format!("{base}/events"))
+        .method(Method::Post),
         Provider::Exotel => Simulator::exotel(ExotelAccount::new(EXOTEL_SID))
             .answer_url(format!("{base}/call?key={EXOTEL_SECRET}"))
             .status_url(format!("{base}/status?key={EXOTEL_SECRET}")),
@@ -101,7 +134,11 @@ pub struct Reply {
 
 /// One request on a connection of its own.
 pub async fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let (host, path) = url
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
     let mut request = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
@@ -111,18 +148,28 @@ pub async fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str)
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // A server that refuses a body may reset the connection after its answer.
-    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.unwrap();
+    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
     let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Reply { status, head: head.to_owned(), body: body.to_owned() }
+    Reply {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
 }
 
 /// Twilio's signature of a form POST, by the recipe of its documentation.
 pub fn twilio_signature(url: &str, form: &[(&str, &str)]) -> String {
     let mut pairs = form.to_vec();
     pairs.sort_unstable();
-    let text = pairs.into_iter().fold(url.to_owned(), |text, (name, value)| text + name + value);
+    let text = pairs
+        .into_iter()
+        .fold(url.to_owned(), |text, (name, value)| text + name + value);
     let mut mac = Hmac::<sha1::Sha1>::new_from_slice(TWILIO_TOKEN.as_bytes()).unwrap();
     mac.update(text.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
@@ -130,10 +177,15 @@ pub fn twilio_signature(url: &str, form: &[(&str, &str)]) -> String {
 
 /// A signed webhook of Twilio's. Values must need no escaping.
 pub async fn twilio(url: &str, form: &[(&str, &str)]) -> Reply {
-    let body: Vec<_> = form.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let body: Vec<_> = form
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let signature = twilio_signature(url, form);
-    let headers =
-        [("content-type", "application/x-www-form-urlencoded"), ("x-twilio-signature", signature.as_str())];
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-twilio-signature", signature.as_str()),
+    ];
     http("POST", url, &headers, &body.join("&")).await
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
 use telephony_core::{
-    CallId, CallRecord, CallStatus, EndReason, ErrorKind, MediaToken, Result, Telephony, WebhookKind,
-    verify,
+    CallId, CallRecord, CallStatus, EndReason, ErrorKind, MediaToken, Result, Telephony,
+    WebhookKind, verify,
 };
 use telephony_ws::{WsSocket, upgrade_response};
 use tracing::Instrument as _;
@@ -137,7 +137,10 @@ impl Stream {
         if let Err(error) = self.note_start(call_id).await {
             tracing::error!(%error, "the call store did not take the stream's start");
         }
-        let (over, closed) = (stream.context().cancellation.clone(), stream.context().closed.clone());
+        let (over, closed) = (
+            stream.context().cancellation.clone(),
+            stream.context().closed.clone(),
+        );
         let handler = Arc::clone(&self.server.handler);
         // In a task of its own, so that a panic of the app is an end of this stream and no more.
         let mut app =

@@ -196,11 +196,16 @@ impl CallServer {
     ///
     /// # Errors
     /// If the listener fails.
-    pub async fn serve(&self, listener: TcpListener, signal: impl Future<Output = ()>) -> std::io::Result<()> {
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        signal: impl Future<Output = ()>,
+    ) -> std::io::Result<()> {
         let stop = CancellationToken::new();
         // Media frames are small and must not wait for each other.
         let listener = listener.tap_io(|io| drop(io.set_nodelay(true)));
-        let http = axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let http = axum::serve(listener, self.router())
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
         let mut http = tokio::spawn(http.into_future());
         tokio::select! {
             result = &mut http => return result.unwrap_or_else(|error| Err(std::io::Error::other(error))),

@@ -156,10 +156,11 @@ impl Webhook<'_> {
         request: &Verified,
     ) -> Result<(Option<telephony_core::CallId>, Vec<CallEvent>)> {
         if request.request().kind == WebhookKind::Status
-            && let Ok(events) = self.carrier.status_callback(request) {
-                let id = events.iter().find_map(|event| event.call_id.clone());
-                return Ok((id, events));
-            }
+            && let Ok(events) = self.carrier.status_callback(request)
+        {
+            let id = events.iter().find_map(|event| event.call_id.clone());
+            return Ok((id, events));
+        }
         self.carrier.catch_all_status_callback(request)
     }
 
@@ -208,13 +209,16 @@ impl Webhook<'_> {
         };
         let mut record = by_key;
         if record.is_none()
-            && let Some(id) = id {
-                record = store.find_by_id(account, id).await?;
-            }
-        if record.is_none() && request.request().kind == WebhookKind::NextStep
-            && let Ok(call) = self.carrier.accept_call(request) {
-                record = Some(self.open(&call).await?);
-            }
+            && let Some(id) = id
+        {
+            record = store.find_by_id(account, id).await?;
+        }
+        if record.is_none()
+            && request.request().kind == WebhookKind::NextStep
+            && let Ok(call) = self.carrier.accept_call(request)
+        {
+            record = Some(self.open(&call).await?);
+        }
         if let Some(record) = &mut record {
             let status = events.iter().find(|event| event.status().is_some());
             if let (None, Some(id)) = (

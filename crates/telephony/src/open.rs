@@ -60,12 +60,22 @@ pub fn from_env(ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
 /// # Errors
 /// [`Configuration`](crate::ErrorKind::Configuration) that names the file, and the line or the key; never a value.
 #[cfg(feature = "file")]
-pub fn from_file(path: impl AsRef<std::path::Path>, ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
+pub fn from_file(
+    path: impl AsRef<std::path::Path>,
+    ports: &Ports,
+) -> Result<Vec<Arc<dyn Telephony>>> {
     let path = path.as_ref();
-    let fail = |what: String| telephony_core::Error::configuration(format!("{}: {what}", path.display()));
+    let fail =
+        |what: String| telephony_core::Error::configuration(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let accounts = if is_json { parse_json(&text) } else { parse_toml(&text) };
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let accounts = if is_json {
+        parse_json(&text)
+    } else {
+        parse_toml(&text)
+    };
     registry()?.open_all(accounts.map_err(fail)?, ports)
 }
 
@@ -77,7 +87,13 @@ type Tables = std::collections::BTreeMap<String, telephony_core::Settings>;
 #[cfg(feature = "file")]
 fn parse_toml(text: &str) -> std::result::Result<Tables, String> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+        let line = error.span().map_or(1, |span| {
+            text.get(..span.start)
+                .unwrap_or_default()
+                .matches('\n')
+                .count()
+                + 1
+        });
         format!("line {line} is not what it should be; each account is a [table] of settings")
     })
 }
@@ -85,7 +101,10 @@ fn parse_toml(text: &str) -> std::result::Result<Tables, String> {
 #[cfg(feature = "file")]
 fn parse_json(text: &str) -> std::result::Result<Tables, String> {
     serde_json::from_str(text).map_err(|error| {
-        format!("line {} is not what it should be; each account is an object of settings", error.line())
+        format!(
+            "line {} is not what it should be; each account is an object of settings",
+            error.line()
+        )
     })
 }
 
@@ -105,6 +124,9 @@ mod tests {
             assert!(error.contains(line), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert_eq!(parse_toml("[a]\nx = 1\n[b]\ny = ['p', 'q']").unwrap().len(), 2);
+        assert_eq!(
+            parse_toml("[a]\nx = 1\n[b]\ny = ['p', 'q']").unwrap().len(),
+            2
+        );
     }
 }

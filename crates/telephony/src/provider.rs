@@ -48,7 +48,12 @@ impl Provider {
     /// # Errors
     /// [`ErrorKind::UnknownProvider`] if the carrier was not compiled in; [`ErrorKind::Configuration`] for what is wrong
     /// with the settings.
-    pub fn open(self, label: Option<AccountLabel>, settings: Settings, ports: &Ports) -> Result<Arc<dyn Telephony>> {
+    pub fn open(
+        self,
+        label: Option<AccountLabel>,
+        settings: Settings,
+        ports: &Ports,
+    ) -> Result<Arc<dyn Telephony>> {
         crate::registry()?.open(self.as_str(), label, settings, ports)
     }
 }
@@ -85,7 +90,9 @@ impl Serialize for Provider {
 
 impl<'de> Deserialize<'de> for Provider {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -98,9 +105,20 @@ mod tests {
         for provider in Provider::ALL {
             let json = serde_json::to_string(&provider).unwrap();
             assert_eq!(json, format!("\"{provider}\""));
-            assert_eq!(serde_json::from_str::<Provider>(&json.to_ascii_uppercase()).unwrap(), provider);
+            assert_eq!(
+                serde_json::from_str::<Provider>(&json.to_ascii_uppercase()).unwrap(),
+                provider
+            );
         }
-        assert_eq!(serde_json::from_str::<Provider>("\"Nexmo\"").unwrap(), Provider::Vonage);
-        assert!(serde_json::from_str::<Provider>("\"acme\"").unwrap_err().to_string().contains("twilio, vonage"));
+        assert_eq!(
+            serde_json::from_str::<Provider>("\"Nexmo\"").unwrap(),
+            Provider::Vonage
+        );
+        assert!(
+            serde_json::from_str::<Provider>("\"acme\"")
+                .unwrap_err()
+                .to_string()
+                .contains("twilio, vonage")
+        );
     }
 }

@@ -94,7 +94,6 @@ fn requests_and_events() {
 }
 
 #[test]
-#[ignore = "the Debug of core's IncomingCall shows the raw body"]
 fn calls() {
     clean(&common::incoming(&full()));
 }

@@ -163,15 +163,11 @@ fn the_other_forms_without_a_status() {
     for (body, wanted) in [
         (
             json!({"conversation_uuid_from": "CON-1", "type": "transfer", "uuid": LEG, "conversation_uuid_to": "CON-2"}),
-            CallEventKind::Transferred {
-                target: Some("CON-2".into()),
-            },
+            CallEventKind::Transferred { target: None },
         ),
         (
             json!({"conversation_uuid_from": "CON-1", "uuid": LEG, "conversation_uuid_to": "CON-2"}),
-            CallEventKind::Transferred {
-                target: Some("CON-2".into()),
-            },
+            CallEventKind::Transferred { target: None },
         ),
         (
             json!({"payload": {"a": "b"}, "conversation_uuid": "CON-1"}),

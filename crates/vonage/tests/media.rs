@@ -378,10 +378,10 @@ fn a_session_runs_on_it() {
     assert_eq!(early.payload.len(), 320);
 
     session.push(vec![1; 500].into(), (), now);
-    session.mark("app".into(), now);
-    session.finish(now);
+    session.mark("app".into());
+    session.finish();
     session.advance(now);
-    let sent: Vec<_> = std::iter::from_fn(|| session.next_message()).collect();
+    let sent: Vec<_> = std::iter::from_fn(|| session.next_message(now)).collect();
     let [
         WireMessage::Binary(first),
         WireMessage::Binary(tail),

@@ -95,10 +95,8 @@ fn read_shape(message: &Message, shape: Shape) -> (CallEventKind, Option<CallId>
     let leg = message.leg();
     match shape {
         Shape::Status => read_status(message, &message.status_word().unwrap_or_default()),
-        Shape::Transfer => {
-            let target = message.filled("conversation_uuid_to").map(str::to_owned);
-            (CallEventKind::Transferred { target }, leg)
-        }
+        // The target is a conversation, which is nobody's address: it is in the parameters.
+        Shape::Transfer => (CallEventKind::Transferred { target: None }, leg),
         Shape::Input => (CallEventKind::DigitsGathered(gathered(message)), leg),
         Shape::Recording => (recording(message), leg),
         Shape::Notify => (next_step("notify"), leg),
