@@ -18,7 +18,8 @@
 //!
 //! Twilio and Vonage take the steps together, in one document. Exotel takes one from each applet of a flow that is drawn in
 //! its console; here: Gather (`/exotel/call?key=…&applet=gather`), Connect (`/exotel/answer?key=…&applet=connect`; if key 1
-//! was not pressed, nobody is dialled), Greeting (`/exotel/answer?key=…&applet=greeting`), Hangup. Its flow repeats nothing.
+//! was not pressed, nobody is dialled), Greeting (`/exotel/answer?key=…&applet=greeting`), Hangup. This flow repeats nothing,
+//! and its goodbye is always the same: a Greeting applet is not told how the dial went.
 #![allow(clippy::print_stdout, reason = "an example talks to a person")]
 
 use std::collections::HashMap;
@@ -70,7 +71,7 @@ impl CallHandler for Ivr {
         let call = context.call?.key;
         let applet = event.parameters.get("applet");
         let answer = match event.kind {
-            // Exotel tells the keys to each applet that comes after; only the Connect applet has a use for them.
+            // Exotel may tell the keys to any applet that comes after; only the Connect applet has a use for them.
             CallEventKind::DigitsGathered(entered)
                 if applet.is_some() && (applet, &*entered.digits) != (Some("connect"), "1") =>
             {
