@@ -19,12 +19,9 @@ use telephony::audio::{AudioFormat, encode};
 use telephony::media::{Heard, MediaEvent, Streamer};
 use telephony::{
     AccountLabel, Answer, BoxError, CallEvent, CallHandler, CallServer, CallStatus, EndReason,
-    EventContext, IncomingCall, Ports, Provider, PublicUrl, Settings,
+    EventContext, IncomingCall, Provider, PublicUrl,
 };
-use telephony_testkit::{
-    ExotelAccount, Method, Outcome, Script, SimulatedCall, Simulator, Speech, TwilioAccount,
-    VonageAccount,
-};
+use telephony_testkit::{Outcome, Script, SimulatedCall, Speech};
 
 /// What the simulated callers say, in Hz.
 const CALLER_TONES: [f32; 2] = [440.0, 660.0];
@@ -37,8 +34,8 @@ async fn main() -> Result<ExitCode, BoxError> {
     let (listener, url) = house::free_port().await?;
     let bot = Bot::default();
     let server = CallServer::new(PublicUrl::new(&url)?, bot.clone());
-    for (provider, settings) in accounts() {
-        server.add_account(provider.open(None, settings, &Ports::default())?);
+    for account in house::simulated::accounts()? {
+        server.add_account(account);
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn({
@@ -46,7 +43,7 @@ async fn main() -> Result<ExitCode, BoxError> {
         async move { server.serve(listener, async { drop(stopped.await) }).await }
     });
 
-    println!("three simulated carriers call {url}; this takes about ten seconds");
+    println!("three simulated carriers call {url}; this takes a few seconds");
     let calls = Provider::ALL.map(|provider| {
         (
             provider,
@@ -78,53 +75,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     })
 }
 
-/// The accounts that the simulated carriers and the server agree on.
-fn accounts() -> [(Provider, Settings); 3] {
-    let twilio = Settings::new()
-        .with("account_sid", TWILIO.0)
-        .with("auth_token", TWILIO.1);
-    let vonage = Settings::new()
-        .with("api_key", VONAGE.0)
-        .with("application_id", VONAGE.1)
-        .with("signature_secret", VONAGE.2)
-        .with(
-            "private_key",
-            "-----BEGIN PRIVATE KEY-----\nnot needed to answer calls\n-----END PRIVATE KEY-----\n",
-        );
-    let exotel = Settings::new()
-        .with("account_sid", "exampleacct1")
-        .with("api_key", "example-key")
-        .with("api_token", "example-token")
-        .with("webhook_secret", EXOTEL_SECRET);
-    [
-        (Provider::Twilio, twilio),
-        (Provider::Vonage, vonage),
-        (Provider::Exotel, exotel),
-    ]
-}
-
-const TWILIO: (&str, &str) = ("AC00000000000000000000000000000001", "example-auth-token");
-const VONAGE: (&str, &str, &str) = (
-    "a1b2c3d4",
-    "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
-    "example-signature-secret-0123456789",
-);
-const EXOTEL_SECRET: &str = "example-webhook-secret-0123456789";
-
 fn simulated_call(provider: Provider, url: &str) -> SimulatedCall {
-    let base = format!("{url}/{provider}");
-    let call = match provider {
-        Provider::Twilio => Simulator::twilio(TwilioAccount::new(TWILIO.0, TWILIO.1))
-            .answer_url(format!("{base}/call"))
-            .status_url(format!("{base}/status")),
-        Provider::Vonage => Simulator::vonage(VonageAccount::new(VONAGE.0, VONAGE.1, VONAGE.2))
-            .answer_url(format!("{base}/call"))
-            .status_url(format!("{base}/events"))
-            .method(Method::Post), // set in its console; a GET is hardly protected
-        _ => Simulator::exotel(ExotelAccount::new("exampleacct1"))
-            .answer_url(format!("{base}/call?key={EXOTEL_SECRET}"))
-            .status_url(format!("{base}/status?key={EXOTEL_SECRET}")),
-    };
     let second = Duration::from_secs(1);
     let mut script = Script::new();
     for hz in CALLER_TONES {
@@ -132,7 +83,7 @@ fn simulated_call(provider: Provider, url: &str) -> SimulatedCall {
             .speak(Speech::tone(f64::from(hz), second / 2))
             .silence(second / 4);
     }
-    call.script(
+    house::simulated::call(provider, url).script(
         script
             .wait_to_hear(second * 9 / 10, second * 10)
             .press("1")
@@ -303,7 +254,8 @@ impl Row {
         } = self;
         let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let ms = |time: Option<Duration>| {
-            time.map_or("-".to_owned(), |time| format!("{} ms", time.as_millis()))
+            let shown = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+            time.map_or("-".to_owned(), shown)
         };
         [
             provider.to_string(),

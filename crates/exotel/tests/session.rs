@@ -31,7 +31,7 @@ fn session() -> MediaSession<()> {
 /// All that goes out until `now`, as JSON.
 fn sent(session: &mut MediaSession<()>, now: Duration) -> Vec<Value> {
     session.advance(now);
-    std::iter::from_fn(|| session.next_message())
+    std::iter::from_fn(|| session.next_message(now))
         .map(|message| match message {
             WireMessage::Text(text) => serde_json::from_slice(&text).unwrap(),
             other => panic!("{other:?}"),
@@ -50,7 +50,7 @@ fn audio_bytes(message: &Value) -> usize {
 fn speech_goes_out_in_whole_units_at_the_pace_of_speech() {
     let mut session = session();
     session.push(Bytes::from(vec![7; 16_100]), (), Duration::ZERO); // a little more than a second
-    session.finish(Duration::ZERO);
+    session.finish();
     let first = sent(&mut session, Duration::ZERO);
     assert_eq!(
         first.iter().map(audio_bytes).collect::<Vec<_>>(),
@@ -79,7 +79,7 @@ fn speech_goes_out_in_whole_units_at_the_pace_of_speech() {
 fn a_mark_comes_back_and_one_from_before_a_clear_proves_nothing() {
     let mut session = session();
     session.push(Bytes::from(vec![7; 3_200]), (), Duration::ZERO);
-    session.mark("hello".into(), Duration::ZERO);
+    session.mark("hello".into());
     let out = sent(&mut session, Duration::ZERO);
     assert_eq!(
         (out[0]["event"].as_str(), out[1]["event"].as_str()),
@@ -103,7 +103,7 @@ fn a_mark_comes_back_and_one_from_before_a_clear_proves_nothing() {
     assert_eq!(session.next_event(), None);
 
     session.push(Bytes::from(vec![7; 320]), (), 200 * MS);
-    session.mark("hello".into(), 200 * MS);
+    session.mark("hello".into());
     let out: Vec<_> = (2..=10)
         .flat_map(|tick| sent(&mut session, 100 * tick * MS))
         .collect();

@@ -26,10 +26,7 @@ impl Answer {
     /// These steps.
     #[must_use]
     pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self {
-            steps: steps.into_iter().collect(),
-            document: None,
-        }
+        steps.into_iter().fold(Self::default(), Self::then)
     }
 
     /// Connect the call to our media socket and hang up when the stream is over.
