@@ -63,9 +63,7 @@ impl CallHandler for Talkative {
     async fn on_stream(&self, mut stream: Box<dyn Streamer>) {
         self.say(stream.context());
         while let Some(event) = stream.recv().await {
-            if !matches!(event, telephony::media::MediaEvent::Dtmf { .. }) {
-                self.say(&event);
-            }
+            self.say(&event);
         }
     }
 

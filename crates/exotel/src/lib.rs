@@ -106,8 +106,9 @@
 //! | Exotel | is |
 //! |---|---|
 //! | `queued` | [`Queued`](telephony_core::CallStatus::Queued) |
+//! | `initiated` | [`Initiated`](telephony_core::CallStatus::Initiated) |
 //! | `EventType` `ringing`, `ringing` | [`Ringing`](telephony_core::CallStatus::Ringing) |
-//! | `EventType` `answered`, `in-progress` | [`InProgress`](telephony_core::CallStatus::InProgress) |
+//! | `EventType` `answered`, `in-progress`, `answered` | [`InProgress`](telephony_core::CallStatus::InProgress) |
 //! | `completed` | [`Completed`](telephony_core::CallStatus::Completed) |
 //! | `busy` | [`Busy`](telephony_core::CallStatus::Busy) |
 //! | `failed` | [`Failed`](telephony_core::CallStatus::Failed) |
@@ -277,11 +278,7 @@ impl Telephony for Exotel {
         answer: &Answer,
         links: &CallLinks,
     ) -> Result<Answered> {
-        if call.provider() != self.provider() || call.account() != &self.account {
-            let detail = "the call came in on another account";
-            let error = Error::new(ErrorKind::InvalidArgument, "write answer", detail);
-            return Err(error.with_provider(NAME));
-        }
+        call.check_account(self)?;
         let applet = Applet::from_word(call.parameters().get(applet::PARAMETER))?;
         self.writer(links)
             .write(applet.unwrap_or(Applet::Voicebot), answer)

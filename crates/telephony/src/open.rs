@@ -11,7 +11,7 @@ use telephony_core::{Ports, Registry, Result, Telephony};
 /// let registry = telephony::registry()?;
 /// // acme_telephony::register(&mut registry)?;
 /// assert!(registry.get("acme").unwrap_err().to_string().contains("known are"));
-/// # telephony::Result::Ok(())
+/// # Ok::<(), telephony::Error>(())
 /// ```
 ///
 /// # Errors

@@ -46,7 +46,7 @@
 //! ```
 //!
 //! # Words of status
-//! `CallStatus` of webhooks (Twilio docs; `answered` is seen in guides only):
+//! `CallStatus` of webhooks (Twilio docs; `answered` is seen in guides only, `cancelled` is taken for good measure):
 //!
 //! | Twilio | [`CallStatus`](telephony_core::CallStatus) |
 //! |---|---|
@@ -58,7 +58,7 @@
 //! | `busy` | `Busy` |
 //! | `failed` | `Failed` |
 //! | `no-answer` | `NoAnswer` |
-//! | `canceled` | `Canceled` |
+//! | `canceled`, `cancelled` | `Canceled` |
 //! | any other word | no status: [`CallEventKind::Other`](telephony_core::CallEventKind::Other) with that name |
 //!
 //! With `ParentCallSid` it is the status of a dialled child: [`CallEventKind::Leg`](telephony_core::CallEventKind::Leg) of the parent.
@@ -238,12 +238,7 @@ impl Telephony for Twilio {
         answer: &Answer,
         links: &CallLinks,
     ) -> Result<Answered> {
-        if *call.provider() != PROVIDER || *call.account() != self.label {
-            let detail = "the call is of another account";
-            return Err(
-                Error::new(ErrorKind::InvalidArgument, "write answer", detail).with_provider(NAME),
-            );
-        }
+        call.check_account(self)?;
         answer::answered(answer, links, call.status())
     }
 

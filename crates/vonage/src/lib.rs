@@ -245,10 +245,11 @@ impl Telephony for Vonage {
 
     fn incoming_call(
         &self,
-        _call: &IncomingCall,
+        call: &IncomingCall,
         answer: &Answer,
         links: &CallLinks,
     ) -> Result<Answered> {
+        call.check_account(self)?;
         answer::write(&self.config, answer, links).map_err(ours)
     }
 

@@ -1,7 +1,7 @@
 //! A call that comes in, as a verified webhook tells it.
 
 use super::{CallStatus, Direction, Parameters, Party};
-use crate::{AccountLabel, CallId, ProviderName, Verified};
+use crate::{AccountLabel, CallId, Error, ErrorKind, ProviderName, Result, Telephony, Verified};
 use bytes::Bytes;
 use std::fmt;
 
@@ -84,6 +84,19 @@ impl IncomingCall {
     pub fn with_parameters(mut self, parameters: Parameters) -> Self {
         self.parameters = parameters;
         self
+    }
+
+    /// Whether it came in on this very account. Carriers ask before they write an answer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if it came in on another one.
+    pub fn check_account(&self, carrier: &dyn Telephony) -> Result<()> {
+        if self.provider == *carrier.provider() && self.account == *carrier.account() {
+            return Ok(());
+        }
+        let detail = "the call came in on another account";
+        let error = Error::new(ErrorKind::InvalidArgument, "write answer", detail);
+        Err(error.with_provider(carrier.provider()))
     }
 
     /// The carrier.

@@ -137,7 +137,7 @@ impl Debug for CodecEvent {
             Self::Audio { payload, timestamp } => {
                 write!(f, "Audio({} bytes at {timestamp:?})", payload.len())
             }
-            Self::Dtmf { digit, duration } => write!(f, "Dtmf({digit}, {duration:?})"),
+            Self::Dtmf { duration, .. } => write!(f, "Dtmf(***, {duration:?})"),
             Self::Mark { name } => write!(f, "Mark({name})"),
             Self::Cleared => f.write_str("Cleared"),
             Self::Stop { reason } => write!(f, "Stop({reason:?})"),

@@ -117,7 +117,8 @@ impl fmt::Debug for MediaEvent {
         match self {
             Self::Started => f.write_str("Started"),
             Self::Audio(frame) => frame.fmt(f),
-            Self::Dtmf { digit, duration } => write!(f, "Dtmf({digit}, {duration:?})"),
+            // One of many of a PIN, perhaps.
+            Self::Dtmf { duration, .. } => write!(f, "Dtmf(***, {duration:?})"),
             Self::Played { mark, outcome } => write!(f, "Played({mark}, {outcome:?})"),
             Self::Stopped { reason } => write!(f, "Stopped({reason})"),
             Self::Ignored { name, raw } => write!(f, "Ignored({name}, {} bytes)", raw.len()),
