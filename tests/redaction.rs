@@ -57,6 +57,10 @@ impl CallHandler for Talkative {
     async fn on_call(&self, call: IncomingCall) -> Result<Answer, BoxError> {
         self.say(&call);
         self.say(call.from());
+        self.say(
+            &Answer::say(format!("Your PIN is {PIN}."))
+                .then_play(format!("https://example.com/{PIN}.mp3")),
+        );
         Ok(Answer::stream())
     }
 

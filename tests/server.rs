@@ -19,8 +19,8 @@ use support::{
 };
 use telephony::media::{MediaEvent, Streamer};
 use telephony::{
-    Answer, BoxError, CallHandler, CallStatus, EndReason, IncomingCall, Provider, RejectReason,
-    ServerOptions,
+    Answer, BoxError, CallEvent, CallHandler, CallStatus, EndReason, EventContext, IncomingCall,
+    Provider, RejectReason, ServerOptions,
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -465,4 +465,146 @@ async fn shutting_down_ends_streams_and_takes_no_calls() {
         503
     );
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+/// An app that takes its time with events.
+#[derive(Debug)]
+struct Slow {
+    done: mpsc::Sender<String>,
+}
+
+#[async_trait::async_trait]
+impl CallHandler for Slow {
+    async fn on_call(&self, _call: IncomingCall) -> Result<Answer, BoxError> {
+        Err("no call is expected".into())
+    }
+
+    async fn on_event(&self, _context: EventContext, event: CallEvent) -> Option<Answer> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let _ = self.done.send(event.name().to_owned()).await;
+        None
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_is_of_the_request_and_the_app_comes_to_an_end_with_its_events() {
+    let (done, mut ends) = mpsc::channel(16);
+    let mut options = ServerOptions::default();
+    options.handler_deadline = Some(Duration::from_millis(400));
+    let house = start_with(Slow { done }, options).await;
+    // One request with several events in it: a status, a dial, keys and a recording.
+    let query = "CallSid=a1&CallFrom=09812345670&CallTo=08047654321&CallStatus=completed&DialCallStatus=completed\
+                 &digits=%221%22&RecordingUrl=https://recordings.example.com/a.mp3";
+    let url = format!(
+        "{}/exotel/events?key={EXOTEL_SECRET}&applet=passthru&{query}",
+        house.url
+    );
+    let began = Instant::now();
+    assert_eq!(http("GET", &url, &[], "").await.status, 200);
+    assert!(
+        began.elapsed() < Duration::from_millis(800),
+        "{:?}",
+        began.elapsed()
+    );
+    let mut told = Vec::new();
+    while let Ok(Some(name)) = tokio::time::timeout(Duration::from_secs(1), ends.recv()).await {
+        told.push(name);
+    }
+    assert!(
+        told.len() >= 3,
+        "all events come to an end, late or not: {told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_head_asks_the_app_nothing() {
+    let (app, calls, _) = App::new(Mood::Stream);
+    let house = start(app).await;
+    let url = format!(
+        "{}/exotel/call?key={EXOTEL_SECRET}&CallSid=a&CallFrom=b",
+        house.url
+    );
+    assert_eq!(http("HEAD", &url, &[], "").await.status, 200);
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn the_default_fallback_leaves_no_carrier_without_an_answer() {
+    let (app, ..) = App::new(Mood::Fail);
+    let house = start(app).await;
+    let exotel = format!(
+        "{}/exotel/call?key={EXOTEL_SECRET}&CallSid=a&CallFrom=b",
+        house.url
+    );
+    assert_eq!(
+        http("GET", &exotel, &[], "").await.status,
+        200,
+        "its own flow decides"
+    );
+    let reply = twilio(
+        &format!("{}/twilio/call", house.url),
+        &twilio_call_form("CA1"),
+    )
+    .await;
+    assert!(reply.body.contains("<Hangup/>"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn a_repeated_request_leaves_one_stream() {
+    let (app, ..) = App::new(Mood::Stream);
+    let house = start(app).await;
+    let first = media_url(&house, "CA1").await;
+    let second = media_url(&house, "CA1").await;
+    assert_eq!(
+        open(&first).await.err(),
+        Some(404),
+        "the carrier follows the last answer"
+    );
+    assert!(open(&second).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_verified_like_any_other() {
+    let (app, ..) = App::new(Mood::Stream);
+    let house = start(app).await;
+    let reply = http("POST", &format!("{}/twilio/answer/%FF", house.url), &[], "").await;
+    assert_eq!((reply.status, reply.body.as_str()), (403, ""));
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_are_closed() {
+    let (app, ..) = App::new(Mood::Stream);
+    let mut options = ServerOptions::default();
+    options.head_deadline = Duration::from_millis(200);
+    let house = start_with(app, options).await;
+    for beginning in [&b""[..], b"GET /healthz HT"] {
+        let mut stream = TcpStream::connect(house.url.trim_start_matches("http://"))
+            .await
+            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, beginning)
+            .await
+            .unwrap();
+        let mut rest = Vec::new();
+        let closed = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest);
+        assert!(
+            tokio::time::timeout(Duration::from_secs(5), closed)
+                .await
+                .is_ok()
+        );
+    }
+}
+
+#[tokio::test]
+async fn times_without_end_can_be_written_as_the_longest_duration() {
+    let (app, ..) = App::new(Mood::Stream);
+    let mut options = ServerOptions::default();
+    options.token_lifetime = Duration::MAX;
+    options.handler_deadline = Some(Duration::MAX);
+    options.handler_grace = Duration::MAX;
+    options.stream.goodbye = Duration::MAX;
+    options.stream.write_deadline = Duration::MAX;
+    let house = start_with(app, options).await;
+    let mut socket = open(&media_url(&house, "CA1").await).await.unwrap();
+    begin(&mut socket, "CA1").await;
+    socket.close(None).await.unwrap();
 }

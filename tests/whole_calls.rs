@@ -322,9 +322,15 @@ async fn when_the_caller_speaks_the_bot_is_silent_at_once() {
             .interruption
             .unwrap_or_else(|| panic!("{provider}: the bot talked on"));
         assert!(interruption.by_clear, "{provider}");
-        // The loudest part: one carrier sends 100 ms at once and plays 200 ms to their end.
+        // A grace period of half a second, as another system has it, would not pass. Exotel plays what it has picked up
+        // to its end: that is one message of 200 ms.
+        let allowed = if provider == Provider::Exotel {
+            ms(420)
+        } else {
+            ms(250)
+        };
         assert!(
-            interruption.after < ms(600),
+            interruption.after < allowed,
             "{provider}: silent only after {:?}",
             interruption.after
         );

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use std::fmt::Debug;
 use telephony_core::media::Streamer;
-use telephony_core::{AccountLabel, Answer, CallEvent, CallRecord, IncomingCall, ProviderName};
+use telephony_core::{
+    AccountLabel, Answer, CallEvent, CallRecord, IncomingCall, ProviderName, Report,
+};
 
 /// Any error of an app.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -26,7 +28,9 @@ pub trait CallHandler: Debug + Send + Sync + 'static {
     /// The carrier reports something about a call. Where it asks what to do next ([`DigitsGathered`], [`DialEnded`],
     /// [`NextStep`] and the like), give an answer; elsewhere an answer is ignored.
     ///
-    /// A status is told once: repeats and reports that come late are left out.
+    /// A status is told once: repeats and reports that come late are left out. Events of one request come one after the
+    /// other. An answer counts within the deadline of [`on_call`](Self::on_call); what is done about the event may take
+    /// longer, up to [`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace).
     ///
     /// [`DigitsGathered`]: telephony_core::CallEventKind::DigitsGathered
     /// [`DialEnded`]: telephony_core::CallEventKind::DialEnded
@@ -47,18 +51,26 @@ pub struct EventContext {
     pub account: AccountLabel,
     /// The call, if it is known.
     pub call: Option<CallRecord>,
+    /// The event as data: metadata, metric and payload.
+    pub report: Report,
 }
 
 impl EventContext {
     pub(crate) fn new(
-        provider: ProviderName,
-        account: AccountLabel,
+        provider: &ProviderName,
+        account: &AccountLabel,
         call: Option<CallRecord>,
+        event: &CallEvent,
     ) -> Self {
+        let mut report = Report::event(provider, event);
+        if let Some(call) = &call {
+            report = report.with_parties(&call.from, &call.to);
+        }
         Self {
-            provider,
-            account,
+            provider: provider.clone(),
+            account: account.clone(),
             call,
+            report,
         }
     }
 }

@@ -54,9 +54,9 @@
 //! | 404 | no such account, or no such media token |
 //! | 408, 413 | the body took too long, or is too large |
 //! | 409, 410 | the stream has a socket already; the call is over |
-//! | 500, empty | neither the app's answer nor the fallback can be expressed by the carrier |
 //! | 503 | shutting down |
 
+mod accept;
 mod handler;
 mod media;
 mod server;

@@ -1,17 +1,16 @@
 //! The server: accounts, options, routes, shutting down.
 
 use crate::handler::CallHandler;
-use crate::{media, service};
+use crate::{accept, media, service};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::routing::any;
-use axum::serve::ListenerExt as _;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::collections::HashMap;
-use std::future::{Future, IntoFuture as _};
+use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use telephony_core::media::StreamOptions;
@@ -24,8 +23,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long HTTP answers that are being written have when everything else is over.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// How often calls that are over are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// Longer than anything here takes.
+const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// How calls are served.
 #[derive(Debug, Clone)]
@@ -39,16 +41,39 @@ pub struct ServerOptions {
     pub max_body: usize,
     /// How long the body of a webhook may take. Default 10 s.
     pub body_deadline: Duration,
-    /// How long a media token is good for. Default 5 minutes: a carrier may play a message before it opens the socket.
+    /// How long a media token is good for at most; it is void as soon as its call has ended. Default 4 h.
     pub token_lifetime: Duration,
     /// How long live calls have to end by themselves when [`CallServer::serve`] shuts down. Default 2 s.
     pub shutdown_grace: Duration,
-    /// How long the app has to let go of a stream that is over, before it is dropped. Default 30 s.
+    /// How long the app has to let go of a stream that is over, or to come to an end with an event, before it is dropped.
+    /// Default 30 s.
     pub handler_grace: Duration,
     /// How streams are run.
     pub stream: StreamOptions,
     /// Sizes of the media sockets.
     pub socket: WsOptions,
+    /// How many connections [`CallServer::serve`] has open at once; more wait to be accepted. Default 20,000.
+    pub max_connections: usize,
+    /// How long the head of a request may take, and a connection stay idle, with [`CallServer::serve`]. Default 30 s.
+    pub head_deadline: Duration,
+}
+
+impl ServerOptions {
+    /// The same, with times that do not overflow.
+    fn bounded(mut self) -> Self {
+        self.stream = self.stream.bounded();
+        for time in [
+            &mut self.body_deadline,
+            &mut self.token_lifetime,
+            &mut self.shutdown_grace,
+            &mut self.handler_grace,
+            &mut self.head_deadline,
+        ] {
+            *time = (*time).min(FOREVER);
+        }
+        self.handler_deadline = self.handler_deadline.map(|deadline| deadline.min(FOREVER));
+        self
+    }
 }
 
 impl Default for ServerOptions {
@@ -58,11 +83,13 @@ impl Default for ServerOptions {
             fallback: Answer::hang_up(),
             max_body: 1 << 20,
             body_deadline: Duration::from_secs(10),
-            token_lifetime: Duration::from_secs(300),
+            token_lifetime: Duration::from_secs(4 * 3600),
             shutdown_grace: Duration::from_secs(2),
             handler_grace: Duration::from_secs(30),
             stream: StreamOptions::default(),
             socket: WsOptions::default(),
+            max_connections: 20_000,
+            head_deadline: Duration::from_secs(30),
         }
     }
 }
@@ -115,7 +142,7 @@ impl CallServer {
                 accounts: RwLock::default(),
                 store,
                 ports,
-                options,
+                options: options.bounded(),
                 draining: CancellationToken::new(),
                 stopping: CancellationToken::new(),
                 streams: TaskTracker::new(),
@@ -171,10 +198,8 @@ impl CallServer {
     pub fn router(&self) -> Router {
         let webhook = |kind| {
             any(
-                move |State(server): State<Self>,
-                      Path(path): Path<Vec<String>>,
-                      request: Request| async move {
-                    server.webhook(kind, path, request).await
+                move |State(server): State<Self>, request: Request| async move {
+                    server.webhook(kind, request).await
                 },
             )
         };
@@ -202,21 +227,40 @@ impl CallServer {
         signal: impl Future<Output = ()>,
     ) -> std::io::Result<()> {
         let stop = CancellationToken::new();
-        // Media frames are small and must not wait for each other.
-        let listener = listener.tap_io(|io| drop(io.set_nodelay(true)));
-        let http = axum::serve(listener, self.router())
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        let mut http = tokio::spawn(http.into_future());
+        let accepting = accept::serve(
+            listener,
+            self.router(),
+            self.inner.options.clone(),
+            stop.clone(),
+        );
+        let mut accepting = std::pin::pin!(accepting);
+        let housekeeping = self.expire_calls();
         tokio::select! {
-            result = &mut http => return result.unwrap_or_else(|error| Err(std::io::Error::other(error))),
+            result = &mut accepting => return result,
+            () = housekeeping => {}
             () = signal => {}
         }
-        self.shutdown(self.inner.options.shutdown_grace).await;
-        stop.cancel();
-        if tokio::time::timeout(LAST_ANSWERS, &mut http).await.is_err() {
-            http.abort();
+        let shutdown = async {
+            self.shutdown(self.inner.options.shutdown_grace).await;
+            stop.cancel();
+        };
+        let ((), result) = tokio::join!(shutdown, accepting);
+        result
+    }
+
+    /// Lets the store forget calls that are over, now and then.
+    async fn expire_calls(&self) {
+        loop {
+            tokio::time::sleep(HOUSEKEEPING).await;
+            match self.inner.store.expire().await {
+                Ok(dead) if dead.is_empty() => {}
+                Ok(dead) => tracing::warn!(
+                    calls = dead.len(),
+                    "calls that nobody heard of for too long were given up"
+                ),
+                Err(error) => tracing::error!(%error, "the call store could not be tidied up"),
+            }
         }
-        Ok(())
     }
 
     /// Takes no new calls, gives live ones `grace` to end by themselves, then ends them and waits until they are gone, at
@@ -246,15 +290,9 @@ impl CallServer {
         }
     }
 
-    async fn webhook(
-        self,
-        kind: WebhookKind,
-        path: Vec<String>,
-        request: Request,
-    ) -> Response<Body> {
-        let mut path = path.into_iter();
-        let (label, key) = (path.next().unwrap_or_default(), path.next());
-        let Some(carrier) = self.account(&label) else {
+    async fn webhook(self, kind: WebhookKind, request: Request) -> Response<Body> {
+        let (label, key) = (segment(&request, 0), segment(&request, 2));
+        let Some(carrier) = label.and_then(|label| self.account(&label)) else {
             return empty(StatusCode::NOT_FOUND);
         };
         let request = match self.read(kind, request).await {
@@ -266,15 +304,12 @@ impl CallServer {
             .map(Body::from)
     }
 
-    async fn media(
-        State(server): State<Self>,
-        Path((label, token)): Path<(String, String)>,
-        request: Request,
-    ) -> Response<Body> {
-        let Some(carrier) = server.account(&label) else {
+    async fn media(State(server): State<Self>, request: Request) -> Response<Body> {
+        let (label, token) = (segment(&request, 0), segment(&request, 2));
+        let Some(carrier) = label.and_then(|label| server.account(&label)) else {
             return empty(StatusCode::NOT_FOUND);
         };
-        media::upgrade(&server.inner, carrier, &token, request).await
+        media::upgrade(&server.inner, carrier, &token.unwrap_or_default(), request).await
     }
 
     fn account(&self, label: &str) -> Option<Arc<dyn Telephony>> {
@@ -324,6 +359,12 @@ impl Inner {
             kind,
         }
     }
+}
+
+/// A part of the path as it came: labels, keys and tokens need no decoding, and what needs it is none of ours.
+fn segment(request: &Request, index: usize) -> Option<String> {
+    let path = request.uri().path().trim_start_matches('/');
+    path.split('/').nth(index).map(str::to_owned)
 }
 
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {

@@ -3,8 +3,7 @@
 use crate::handler::EventContext;
 use crate::server::Inner;
 use bytes::Bytes;
-use http::{Response, StatusCode};
-use std::future::Future;
+use http::{Method, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::{
@@ -12,6 +11,8 @@ use telephony_core::{
     IncomingCall, LegReport, LegRole, MediaToken, NewCall, Report, Result, Telephony, Transition,
     Verified, WebhookKind, WebhookRequest, verify,
 };
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 /// The longest that an app may take to answer, whatever the carrier would allow.
@@ -30,7 +31,7 @@ pub(crate) async fn serve(
         call = tracing::field::Empty,
         call_id = tracing::field::Empty,
     );
-    let webhook = Webhook { server, carrier };
+    let webhook = Webhook::new(server, carrier);
     async {
         match webhook.serve(request, key).await {
             Ok(answered) => answered.response,
@@ -60,15 +61,33 @@ fn status_of(error: &Error) -> StatusCode {
 struct Webhook<'a> {
     server: &'a Arc<Inner>,
     carrier: Arc<dyn Telephony>,
+    /// Until then the app's answer counts.
+    deadline: Instant,
 }
 
-impl Webhook<'_> {
+impl<'a> Webhook<'a> {
+    fn new(server: &'a Arc<Inner>, carrier: Arc<dyn Telephony>) -> Self {
+        let carriers = carrier.capabilities().answer_deadline;
+        let allowed = server.options.handler_deadline.unwrap_or_else(|| {
+            (carriers.unwrap_or(MAX_HANDLER_DEADLINE) * 6 / 10).min(MAX_HANDLER_DEADLINE)
+        });
+        Self {
+            server,
+            carrier,
+            deadline: Instant::now() + allowed,
+        }
+    }
+
     async fn serve(&self, request: WebhookRequest, key: Option<String>) -> Result<Answered> {
         let kind = request.kind;
         let request = verify(&*self.carrier, request)?;
-        let answered = match kind {
-            WebhookKind::IncomingCall => self.incoming(&request).await?,
-            _ => self.callback(&request, key.as_deref()).await?,
+        let answered = if request.request().method == Method::HEAD {
+            // Asks what a GET would look like, before it comes: nothing has happened yet.
+            self.acknowledge(&request, None)?
+        } else if kind == WebhookKind::IncomingCall {
+            self.incoming(&request).await?
+        } else {
+            self.callback(&request, key.as_deref()).await?
         };
         self.send_commands(&answered);
         Ok(answered)
@@ -80,13 +99,16 @@ impl Webhook<'_> {
         }
         let call = self.carrier.accept_call(request)?;
         let record = self.open(&call).await?;
+        self.note(&record);
+        let call = call.with_key(record.key.clone());
         tracing::info!(report = ?Report::incoming(&call), "call came in");
         let handler = Arc::clone(&self.server.handler);
         let app_call = call.clone();
-        let answer = self
-            .ask_app(async move { handler.on_call(app_call).await })
-            .await;
-        let answer = match answer {
+        // Nobody needs the answer once it is late.
+        let mut work = AbortOnDrop(tokio::spawn(
+            async move { handler.on_call(app_call).await }.in_current_span(),
+        ));
+        let answer = match self.within_deadline(&mut work.0).await {
             Some(Ok(answer)) => Some(answer),
             Some(Err(error)) => {
                 // The app's own words may hold anything, numbers included.
@@ -97,57 +119,106 @@ impl Webhook<'_> {
         };
         let write =
             |answer: &Answer, links: &CallLinks| self.carrier.incoming_call(&call, answer, links);
-        self.write_or_fall_back(&record.key, answer, write).await
+        match self.write_or_fall_back(&record.key, answer, write).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                tracing::error!(%error, "the fallback cannot be given either: the carrier's own flow decides");
+                self.acknowledge(request, Some(record.key))
+            }
+            result => result,
+        }
     }
 
     async fn callback(&self, request: &Verified, key: Option<&str>) -> Result<Answered> {
         let (id, events) = self.read_events(request)?;
         let mut record = self.find(request, key, id.as_ref(), &events).await?;
-        let mut answer = None;
-        let mut failed = false;
+        // First what follows for the call, however long the app takes.
+        let mut news = Vec::new();
         for event in events {
-            let Some(event) = self.remember(&mut record, event).await? else {
-                continue;
-            };
-            tracing::info!(event = event.name(), status = ?event.status(), "event");
-            let context = EventContext::new(
-                request.provider().clone(),
-                request.account().clone(),
-                record.clone(),
-            );
-            let handler = Arc::clone(&self.server.handler);
-            match self
-                .ask_app(async move { handler.on_event(context, event).await })
-                .await
-            {
-                Some(given) => answer = answer.or(given),
-                None => failed = true,
+            if let Some(event) = self.remember(&mut record, event).await? {
+                tracing::info!(event = event.name(), status = ?event.status(), "event");
+                news.push(event);
             }
         }
+        let told = self.tell_app(request, record.clone(), news).await;
         let Some(record) = record else {
             // Nothing is known of this call, so there is nothing to link to: an acknowledgement is all.
-            let key = CallKey::random(&*self.server.ports.random)?;
-            return self.carrier.reply(request, None, &self.links(key));
+            return self.acknowledge(request, None);
+        };
+        let answer = match told {
+            Some(Some(answer)) => Some(answer),
+            Some(None) => return self.acknowledge(request, Some(record.key)),
+            // Late or failed: the fallback, where the carrier waits for what comes next.
+            None if request.request().kind == WebhookKind::NextStep => None,
+            None => return self.acknowledge(request, Some(record.key)),
         };
         let write =
             |answer: &Answer, links: &CallLinks| self.carrier.reply(request, Some(answer), links);
-        match answer {
-            Some(answer) => match self
-                .write_or_fall_back(&record.key, Some(answer), write)
-                .await
-            {
-                // This callback takes no answer: acknowledged all the same.
-                Err(error) if error.kind() == ErrorKind::Unsupported => {
-                    tracing::warn!(%error, "the app's answer does not fit this callback");
-                    self.carrier.reply(request, None, &self.links(record.key))
-                }
-                result => result,
-            },
-            None if failed && request.request().kind == WebhookKind::NextStep => {
-                self.write_or_fall_back(&record.key, None, write).await
+        match self.write_or_fall_back(&record.key, answer, write).await {
+            // This callback takes no answer: acknowledged all the same.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                tracing::warn!(%error, "the app's answer does not fit this callback");
+                self.acknowledge(request, Some(record.key))
             }
-            None => self.carrier.reply(request, None, &self.links(record.key)),
+            result => result,
         }
+    }
+
+    /// Tells the app of events, in order, and gives its first answer; [`None`] if it is late or panics. What it does about
+    /// the events goes on then: the carrier's deadline is for the answer only.
+    async fn tell_app(
+        &self,
+        request: &Verified,
+        record: Option<CallRecord>,
+        news: Vec<CallEvent>,
+    ) -> Option<Option<Answer>> {
+        if news.is_empty() {
+            return Some(None);
+        }
+        let (provider, account) = (request.provider().clone(), request.account().clone());
+        let handler = Arc::clone(&self.server.handler);
+        let work = async move {
+            let mut answer = None;
+            for event in news {
+                let context = EventContext::new(&provider, &account, record.clone(), &event);
+                let given = handler.on_event(context, event).await;
+                answer = answer.or(given);
+            }
+            answer
+        };
+        let grace = self.server.options.handler_grace;
+        let bounded = async move {
+            let done = tokio::time::timeout(grace, work).await;
+            if done.is_err() {
+                tracing::error!("the app did not come to an end with an event; it is dropped");
+            }
+            done.unwrap_or_default()
+        };
+        let mut task = self.server.streams.spawn(bounded.in_current_span());
+        self.within_deadline(&mut task).await
+    }
+
+    /// The output of a task of the app; [`None`] if it is late or panics, which costs no more than this answer.
+    async fn within_deadline<T>(&self, task: &mut JoinHandle<T>) -> Option<T> {
+        match tokio::time::timeout_at(self.deadline, task).await {
+            Ok(Ok(output)) => Some(output),
+            Ok(Err(_)) => {
+                tracing::error!("the app panicked while it was to answer");
+                None
+            }
+            Err(_) => {
+                tracing::error!("the app was too late to answer");
+                None
+            }
+        }
+    }
+
+    /// What goes back where nothing is to be done.
+    fn acknowledge(&self, request: &Verified, key: Option<CallKey>) -> Result<Answered> {
+        let key = match key {
+            Some(key) => key,
+            None => CallKey::random(&*self.server.ports.random)?,
+        };
+        self.carrier.reply(request, None, &self.links(key))
     }
 
     /// The status route knows what it expects, but some carriers send everything to one URL.
@@ -176,9 +247,7 @@ impl Webhook<'_> {
         )
         .with_call_id(call.id().cloned())
         .with_status(call.status());
-        let record = self.server.store.open(new).await?;
-        self.note(&record);
-        Ok(record)
+        self.server.store.open(new).await
     }
 
     fn note(&self, record: &CallRecord) {
@@ -259,39 +328,6 @@ impl Webhook<'_> {
         Ok((update.transition == Transition::Advanced).then_some(event))
     }
 
-    /// Runs the app's code within the deadline. [`None`] if it is late or panics.
-    async fn ask_app<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        let carriers = self
-            .carrier
-            .capabilities()
-            .answer_deadline
-            .unwrap_or(MAX_HANDLER_DEADLINE);
-        let deadline = self
-            .server
-            .options
-            .handler_deadline
-            .unwrap_or_else(|| (carriers * 6 / 10).min(MAX_HANDLER_DEADLINE));
-        // In a task of its own, so that a panic there costs no more than this answer.
-        let task = AbortOnDrop(tokio::spawn(work.in_current_span()));
-        match tokio::time::timeout(deadline, task.join()).await {
-            Ok(Some(output)) => Some(output),
-            Ok(None) => {
-                tracing::error!("the app panicked while it was to answer");
-                None
-            }
-            Err(_) => {
-                tracing::error!(
-                    deadline_ms = deadline.as_millis(),
-                    "the app was too late to answer"
-                );
-                None
-            }
-        }
-    }
-
     /// Writes the app's answer; the fallback if there is none or the carrier cannot express it.
     async fn write_or_fall_back(
         &self,
@@ -359,13 +395,7 @@ impl Webhook<'_> {
     }
 }
 
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> AbortOnDrop<T> {
-    async fn join(mut self) -> Option<T> {
-        (&mut self.0).await.ok()
-    }
-}
+struct AbortOnDrop<T>(JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {

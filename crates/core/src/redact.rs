@@ -30,16 +30,20 @@ pub fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while at < chars.len() {
-        let after_word = at > 0 && (chars[at - 1].is_alphanumeric() || chars[at - 1] == '_');
-        if chars[at] != '+' && (!chars[at].is_ascii_digit() || after_word) {
-            out.push(chars[at]);
-            at += 1;
-            continue;
+        let is_escaped_plus =
+            chars[at..].starts_with(&['%', '2', 'B']) || chars[at..].starts_with(&['%', '2', 'b']);
+        if is_escaped_plus && chars.get(at + 3).is_some_and(char::is_ascii_digit) {
+            at += 3;
+        } else {
+            let after_word = at > 0 && chars[at - 1].is_alphanumeric();
+            if chars[at] != '+' && (!chars[at].is_ascii_digit() || after_word) {
+                out.push(chars[at]);
+                at += 1;
+                continue;
+            }
         }
         let (end, digits) = number_run(&chars, at);
-        let touches_word = chars
-            .get(end)
-            .is_some_and(|c| c.is_alphanumeric() || *c == '_');
+        let touches_word = chars.get(end).is_some_and(|c| c.is_alphanumeric());
         if digits >= NUMBER_DIGITS && !touches_word {
             out.push_str("[number]");
         } else {
@@ -140,6 +144,9 @@ mod tests {
             ("1234567890ab", "1234567890ab"),
             ("+", "+"),
             ("to=+14155550100", "to=[number]"),
+            ("?To=%2B14155550100&x", "?To=[number]&x"),
+            ("from_14155550100", "from_[number]"),
+            ("100%2B", "100%2B"),
         ] {
             assert_eq!(text(given), wanted);
         }

@@ -93,6 +93,9 @@ impl Report {
         let mut report = Self::for_provider(call.provider());
         report.add_parties(call.from(), call.to());
         report.add_call(call.id());
+        if let Some(conversation) = call.conversation() {
+            report = report.with_conversation(conversation);
+        }
         let status = call.status().unwrap_or(CallStatus::Ringing);
         report.add_status(&status.as_str().to_ascii_uppercase(), "a call came in");
         report.events.push(ReportEvent {

@@ -78,6 +78,7 @@ impl Settings {
     }
 
     /// What the environment has for `carrier`'s keys, with names asked of `variable` (pass `|name| std::env::var(name).ok()`).
+    /// A variable that is set to nothing counts as not set.
     #[must_use]
     pub fn from_environment(
         carrier: &str,
@@ -85,12 +86,11 @@ impl Settings {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let found = keys.iter().filter_map(|key| {
-            Some((
-                key.name.to_owned(),
-                variable(&key.variable(carrier))?.into(),
-            ))
+            let value =
+                variable(&key.variable(carrier)).filter(|value| !value.trim().is_empty())?;
+            Some((key.name, value))
         });
-        Self(found.collect())
+        found.collect()
     }
 
     /// Whether there is nothing.
@@ -157,6 +157,17 @@ impl Settings {
         // The text of serde's errors may hold the value: only the path is shown.
         serde_path_to_error::deserialize(Value::Object(self.0))
             .map_err(|error| fail(format!("`{}` does not have the right form", error.path())))
+    }
+}
+
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Settings {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let pairs = pairs.into_iter();
+        Self(
+            pairs
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        )
     }
 }
 

@@ -61,12 +61,34 @@ async fn a_token_is_for_one_account_and_gives_nothing_away() {
 }
 
 #[tokio::test]
+async fn a_new_token_voids_older_ones_that_nobody_took() {
+    let (store, _clock) = store();
+    let key = store.open(call("call-1")).await.unwrap().key;
+    let (taken, idle, new) = (token(), token(), token());
+    store.mint_token(&key, &taken, secs(60)).await.unwrap();
+    store.claim_token(&account("main"), &taken).await.unwrap();
+    store.mint_token(&key, &idle, secs(60)).await.unwrap();
+    store.mint_token(&key, &new, secs(60)).await.unwrap();
+    for (token, wanted) in [
+        (&taken, ErrorKind::AlreadyClaimed),
+        (&idle, ErrorKind::NotFound),
+    ] {
+        assert_eq!(
+            kind(store.claim_token(&account("main"), token).await),
+            wanted
+        );
+    }
+    store.claim_token(&account("main"), &new).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_token_lives_only_so_long() {
     let (store, clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
+    let other = store.open(call("call-2")).await.unwrap().key;
     let (early, late) = (token(), token());
     store.mint_token(&key, &early, secs(60)).await.unwrap();
-    store.mint_token(&key, &late, secs(60)).await.unwrap();
+    store.mint_token(&other, &late, secs(60)).await.unwrap();
     clock.turn(secs(60) - ms(1));
     store.claim_token(&account("main"), &early).await.unwrap();
     clock.turn(ms(1));

@@ -163,8 +163,8 @@ use telephony_core::audio::{AudioFormat, FrameRules};
 use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
     AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierEntry, Clear, Error, ErrorKind, HangUpBy, IncomingCall, Marks, Ports, ProviderName,
-    Registry, Result, Telephony, Verb, Verified, WebhookKind, WebhookRequest,
+    CarrierEntry, Clear, Error, HangUpBy, IncomingCall, Marks, Ports, ProviderName, Registry,
+    Result, Telephony, Verb, Verified, WebhookKind, WebhookRequest,
 };
 
 /// The carrier's name.

@@ -54,9 +54,9 @@
 mod open;
 mod provider;
 
+pub use open::{from_env, from_env_with, registry};
 #[cfg(feature = "file")]
-pub use open::from_file;
-pub use open::{from_env, registry};
+pub use open::{from_file, from_file_with};
 pub use provider::Provider;
 
 pub use telephony_core::*;

@@ -41,7 +41,15 @@ pub fn registry() -> Result<Registry> {
 /// # Errors
 /// [`Configuration`](crate::ErrorKind::Configuration) that names the variables if some are set and some are missing.
 pub fn from_env(ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
-    registry()?.open_from_environment(|name| std::env::var(name).ok(), ports)
+    from_env_with(&registry()?, ports)
+}
+
+/// As [`from_env`], with the carriers of a registry of your own.
+///
+/// # Errors
+/// As there.
+pub fn from_env_with(registry: &Registry, ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
+    registry.open_from_environment(|name| std::env::var(name).ok(), ports)
 }
 
 /// Opens all accounts of a file, TOML or, if its name ends in `.json`, JSON: one table for each account, named by its label.
@@ -64,6 +72,19 @@ pub fn from_file(
     path: impl AsRef<std::path::Path>,
     ports: &Ports,
 ) -> Result<Vec<Arc<dyn Telephony>>> {
+    from_file_with(&registry()?, path, ports)
+}
+
+/// As [`from_file`], with the carriers of a registry of your own.
+///
+/// # Errors
+/// As there.
+#[cfg(feature = "file")]
+pub fn from_file_with(
+    registry: &Registry,
+    path: impl AsRef<std::path::Path>,
+    ports: &Ports,
+) -> Result<Vec<Arc<dyn Telephony>>> {
     let path = path.as_ref();
     let fail =
         |what: String| telephony_core::Error::configuration(format!("{}: {what}", path.display()));
@@ -76,7 +97,11 @@ pub fn from_file(
     } else {
         parse_toml(&text)
     };
-    registry()?.open_all(accounts.map_err(fail)?, ports)
+    let accounts = accounts.map_err(fail)?;
+    if accounts.is_empty() {
+        return Err(fail("there is no account in it".to_owned()));
+    }
+    registry.open_all(accounts, ports)
 }
 
 #[cfg(feature = "file")]

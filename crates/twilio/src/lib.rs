@@ -107,8 +107,8 @@ use std::time::Duration;
 use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
     AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierEntry, Clear, Error, ErrorKind, HangUpBy, IncomingCall, Marks, Ports, ProviderName,
-    Registry, Result, Settings, Telephony, Verb, Verified, WebhookRequest,
+    CarrierEntry, Clear, HangUpBy, IncomingCall, Marks, Ports, ProviderName, Registry, Result,
+    Settings, Telephony, Verb, Verified, WebhookRequest,
 };
 
 /// The carrier's name.

@@ -1,7 +1,9 @@
 //! A call that comes in, as a verified webhook tells it.
 
 use super::{CallStatus, Direction, Parameters, Party};
-use crate::{AccountLabel, CallId, Error, ErrorKind, ProviderName, Result, Telephony, Verified};
+use crate::{
+    AccountLabel, CallId, CallKey, Error, ErrorKind, ProviderName, Result, Telephony, Verified,
+};
 use bytes::Bytes;
 use std::fmt;
 
@@ -22,6 +24,8 @@ pub struct IncomingCall {
     provider: ProviderName,
     account: AccountLabel,
     id: Option<CallId>,
+    key: Option<CallKey>,
+    conversation: Option<String>,
     direction: Direction,
     from: Party,
     to: Party,
@@ -40,6 +44,8 @@ impl IncomingCall {
             provider: request.provider().clone(),
             account: request.account().clone(),
             id: None,
+            key: None,
+            conversation: None,
             direction,
             from,
             to,
@@ -55,6 +61,20 @@ impl IncomingCall {
     #[must_use]
     pub fn with_id(mut self, id: CallId) -> Self {
         self.id = Some(id);
+        self
+    }
+
+    /// Sets our id of the call. For servers, once they have opened it.
+    #[must_use]
+    pub fn with_key(mut self, key: CallKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Sets the carrier's id of the conversation that the call belongs to, where that is another than the call's.
+    #[must_use]
+    pub fn with_conversation(mut self, conversation: Option<String>) -> Self {
+        self.conversation = conversation;
         self
     }
 
@@ -115,6 +135,18 @@ impl IncomingCall {
     #[must_use]
     pub fn id(&self) -> Option<&CallId> {
         self.id.as_ref()
+    }
+
+    /// Our id of the call, under which its stream and its events come: to keep what belongs to it.
+    #[must_use]
+    pub fn key(&self) -> Option<&CallKey> {
+        self.key.as_ref()
+    }
+
+    /// The carrier's id of the conversation that the call belongs to, where that is another than the call's.
+    #[must_use]
+    pub fn conversation(&self) -> Option<&str> {
+        self.conversation.as_deref()
     }
 
     /// Who started it: outbound where the carrier asks what to do with a call that we placed.

@@ -43,8 +43,10 @@ impl Party {
         if text.is_empty() || WITHHELD.contains(&lower.as_str()) {
             return Self::Withheld;
         }
-        if lower.starts_with("sip:") || lower.starts_with("sips:") {
-            return Self::Sip(text.to_owned());
+        for scheme in ["sip:", "sips:"] {
+            if lower.starts_with(scheme) {
+                return Self::Sip(format!("{scheme}{}", &text[scheme.len()..]));
+            }
         }
         if let Some(name) = text.strip_prefix("client:") {
             return Self::Client(name.to_owned());
@@ -135,6 +137,7 @@ mod tests {
             ("+1 (415) 555-0100", Party::Number("+14155550100".into())),
             ("09990000105", Party::LocalNumber("09990000105".into())),
             ("sip:a@example.com", Party::Sip("sip:a@example.com".into())),
+            ("SIP:a@Example.com", Party::Sip("sip:a@Example.com".into())),
             ("client:jenny", Party::Client("jenny".into())),
             ("jenny", Party::Client("jenny".into())),
             ("Restricted", Party::Withheld),

@@ -109,8 +109,8 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// A text to speak.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// A text to speak. `Debug` shows its length only.
+#[derive(Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Say {
     /// The text. It is escaped as the carrier's document needs it.
@@ -152,8 +152,8 @@ impl<T: Into<String>> From<T> for Say {
     }
 }
 
-/// An audio file to play.
-#[derive(Debug, Clone, PartialEq)]
+/// An audio file to play. `Debug` does not show where it is.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Play {
     /// Where the carrier fetches it.
@@ -399,5 +399,23 @@ impl fmt::Debug for Redirect {
             Self::Here => "Here",
             Self::To(_) => "To(***)",
         })
+    }
+}
+
+impl fmt::Debug for Say {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Say")
+            .field("characters", &self.text.chars().count())
+            .field("language", &self.language)
+            .field("voice", &self.voice)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Play {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Play")
+            .field("times", &self.times)
+            .finish_non_exhaustive()
     }
 }

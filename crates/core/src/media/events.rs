@@ -8,6 +8,8 @@ use tokio::sync::mpsc;
 
 /// Events without audio that wait for a slow app. Nobody presses that many keys.
 const MAX_WAITING: usize = 4096;
+/// Messages that we do not know wait only behind so few events.
+const MAX_IGNORED: usize = 64;
 
 /// A few events in a channel, more here, and over the bound the oldest audio is lost and counted.
 pub(crate) struct EventQueue {
@@ -59,6 +61,8 @@ impl EventQueue {
         }
         match &event {
             MediaEvent::Audio(frame) => self.audio_bytes += frame.payload.len(),
+            // Nobody can do much with these; a slow app keeps a few.
+            MediaEvent::Ignored { .. } if self.waiting.len() >= MAX_IGNORED => return,
             _ if self.waiting.len() >= MAX_WAITING => return,
             _ => {}
         }

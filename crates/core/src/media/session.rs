@@ -18,6 +18,10 @@ const MAX_REPLIES: usize = 1024;
 const MAX_MARKS: usize = 1024;
 /// When a mark that the clock tells of is looked at again.
 const MARK_AGAIN: Duration = Duration::from_millis(20);
+/// How much of a message that we do not know is kept for the app, in bytes.
+const MAX_IGNORED: usize = 4 << 10;
+/// How much audio is kept for a stream that has not started, in bytes.
+const MAX_EARLY_AUDIO: u64 = 256 << 10;
 /// How many events are kept for a stream that has not started. More is a peer that does not mean to start it.
 const MAX_EARLY: usize = 512;
 
@@ -418,6 +422,8 @@ impl<G> MediaSession<G> {
             CodecEvent::Unknown { name, raw } => {
                 self.stats.ignored += 1;
                 let (WireMessage::Text(raw) | WireMessage::Binary(raw)) = raw;
+                // A copy, so that a large message does not stay in memory for its beginning.
+                let raw = Bytes::copy_from_slice(&raw[..raw.len().min(MAX_IGNORED)]);
                 self.event(MediaEvent::Ignored { name, raw });
             }
         }
@@ -426,6 +432,9 @@ impl<G> MediaSession<G> {
     fn take_audio(&mut self, payload: Bytes, timestamp: Option<Duration>) {
         self.stats.frames_in += 1;
         self.stats.bytes_in += payload.len() as u64;
+        if self.start.is_none() && self.stats.bytes_in > MAX_EARLY_AUDIO {
+            return;
+        }
         let timestamp = timestamp.unwrap_or(self.inbound_end);
         // Audio may come before the start on some carriers; its length is not known then.
         let duration = self.start.as_ref().map_or(Duration::ZERO, |start| {

@@ -107,7 +107,7 @@ pub enum MediaEvent {
     Ignored {
         /// Its name for it.
         name: String,
-        /// All of it.
+        /// All of it, or its first 4 KiB.
         raw: Bytes,
     },
 }

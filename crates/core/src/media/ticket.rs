@@ -108,12 +108,13 @@ impl Default for StreamOptions {
     }
 }
 
-/// Longer than any stream; times beyond it would only overflow.
+/// Longer than any stream.
 const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
 
 impl StreamOptions {
-    /// The same, with [`Duration::MAX`] and the like as a year.
-    pub(crate) fn bounded(self) -> Self {
+    /// The same, with [`Duration::MAX`] and the like as a year: times beyond it would only overflow.
+    #[must_use]
+    pub fn bounded(self) -> Self {
         let bound = |duration: Duration| duration.min(FOREVER);
         Self {
             lead: bound(self.lead),

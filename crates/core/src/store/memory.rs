@@ -22,7 +22,8 @@ pub struct MemoryStoreOptions {
     pub max_calls: usize,
     /// How long an ended call is remembered, for callbacks that come late. Default 10 minutes.
     pub keep_ended: Duration,
-    /// After how long without any sign a call is taken for dead. Default 25 hours: longer than any carrier's call.
+    /// After how long without any sign a call is taken for dead. Default 5 hours: carriers end a call after 4 unless they
+    /// are told otherwise.
     pub max_silence: Duration,
 }
 
@@ -31,7 +32,7 @@ impl Default for MemoryStoreOptions {
         Self {
             max_calls: 100_000,
             keep_ended: Duration::from_secs(600),
-            max_silence: Duration::from_secs(25 * 3600),
+            max_silence: Duration::from_secs(5 * 3600),
         }
     }
 }
@@ -57,12 +58,15 @@ struct Entry {
     record: CallRecord,
     ended: watch::Sender<Option<EndReason>>,
     seen: SystemTime,
+    /// Its media tokens.
+    tokens: Vec<MediaToken>,
 }
 
 #[derive(Debug)]
 struct Token {
     key: CallKey,
-    expires: SystemTime,
+    /// Never, if the clock does not go that far.
+    expires: Option<SystemTime>,
     claimed: bool,
 }
 
@@ -120,7 +124,9 @@ impl Calls {
             self.by_id
                 .remove(&(entry.record.account.clone(), id.clone()));
         }
-        self.tokens.retain(|_, token| token.key != *key);
+        for token in &entry.tokens {
+            self.tokens.remove(token);
+        }
         Some(entry)
     }
 
@@ -141,8 +147,6 @@ impl Calls {
             .filter(|(_, e)| is_over(e))
             .map(|(key, _)| key.clone())
             .collect();
-        self.tokens
-            .retain(|_, token| token.claimed || token.expires > now);
         let mut dead = Vec::new();
         for mut entry in over.iter().filter_map(|key| self.remove(key)) {
             if entry.end(EndReason::NeverStarted, now) {
@@ -217,6 +221,7 @@ impl CallStore for MemoryStore {
             record: record.clone(),
             ended: watch::Sender::new(record.ended.clone()),
             seen: now,
+            tokens: Vec::new(),
         };
         calls.by_key.insert(record.key.clone(), entry);
         Ok(record)
@@ -247,23 +252,36 @@ impl CallStore for MemoryStore {
         token: &MediaToken,
         lifetime: Duration,
     ) -> Result<()> {
-        let expires = self.clock.now() + lifetime;
+        const OPERATION: &str = "mint media token";
+        let expires = self.clock.now().checked_add(lifetime);
         let mut calls = self.lock();
-        if calls.entry(key, "mint media token")?.record.ended.is_some() {
+        let calls = &mut *calls;
+        let entry = calls
+            .by_key
+            .get_mut(key)
+            .ok_or_else(|| not_found(OPERATION))?;
+        if entry.record.ended.is_some() {
             return Err(Error::new(
                 ErrorKind::Closed,
-                "mint media token",
+                OPERATION,
                 "the call has ended",
             ));
         }
-        calls.tokens.insert(
-            token.clone(),
-            Token {
-                key: key.clone(),
-                expires,
-                claimed: false,
-            },
-        );
+        // The carrier follows the last answer: what an earlier one offered and nobody took is void.
+        entry.tokens.retain(|old| {
+            let is_taken = calls.tokens.get(old).is_some_and(|old| old.claimed);
+            if !is_taken {
+                calls.tokens.remove(old);
+            }
+            is_taken
+        });
+        entry.tokens.push(token.clone());
+        let minted = Token {
+            key: key.clone(),
+            expires,
+            claimed: false,
+        };
+        calls.tokens.insert(token.clone(), minted);
         Ok(())
     }
 
@@ -281,7 +299,7 @@ impl CallStore for MemoryStore {
         let found = calls
             .tokens
             .get(token)
-            .filter(|token| token.claimed || token.expires > now)
+            .filter(|token| token.claimed || token.expires.is_none_or(|expires| expires > now))
             .ok_or_else(unknown)?;
         let (key, claimed) = (found.key.clone(), found.claimed);
         let entry = calls.entry(&key, OPERATION)?;

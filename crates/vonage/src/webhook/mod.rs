@@ -32,6 +32,7 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
     let from = caller(&message);
     Ok(IncomingCall::new(verified, direction, from, to)
         .with_id(id)
+        .with_conversation(message.filled("conversation_uuid").map(str::to_owned))
         .with_region_url(region_url)
         .with_parameters(message.parameters))
 }
