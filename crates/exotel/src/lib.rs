@@ -185,7 +185,7 @@ pub fn provider_name() -> ProviderName {
 /// Makes Exotel known to `registry`.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] if there is a carrier of that name already.
+/// [`ErrorKind::Configuration`](telephony_core::ErrorKind::Configuration) if there is a carrier of that name already.
 pub fn register(registry: &mut Registry) -> Result<()> {
     registry.register(CarrierEntry {
         name: NAME,
@@ -212,7 +212,7 @@ impl Exotel {
     /// The account of `config` under `label`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] that names the key that is wrong.
+    /// [`ErrorKind::Configuration`](telephony_core::ErrorKind::Configuration) that names the key that is wrong.
     pub fn new(label: AccountLabel, config: ExotelConfig, ports: &Ports) -> Result<Self> {
         config.validate()?;
         Ok(Self {
