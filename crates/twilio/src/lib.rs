@@ -139,7 +139,7 @@ pub fn provider_name() -> ProviderName {
 /// ```
 ///
 /// # Errors
-/// [`Configuration`](ErrorKind::Configuration) if the name is taken.
+/// [`Configuration`](telephony_core::ErrorKind::Configuration) if the name is taken.
 pub fn register(registry: &mut Registry) -> Result<()> {
     registry.register(CarrierEntry {
         name: NAME,
@@ -165,7 +165,7 @@ impl Twilio {
     /// The account of `config` under `label`.
     ///
     /// # Errors
-    /// [`Configuration`](ErrorKind::Configuration) as [`TwilioConfig::validate`].
+    /// [`Configuration`](telephony_core::ErrorKind::Configuration) as [`TwilioConfig::validate`].
     pub fn new(label: AccountLabel, config: TwilioConfig, ports: &Ports) -> Result<Self> {
         config.validate()?;
         Ok(Self {
