@@ -1,4 +1,4 @@
-//! Telephone audio: G.711, PCM16 and frames.
+//! Telephone audio: G.711, PCM16, resampling and frames.
 //!
 //! A carrier speaks one encoding in messages of one shape; a voice engine speaks another in chunks of any size. This
 //! crate is what lies between: plain functions and small state machines that neither wait nor know what a call is.
@@ -40,19 +40,39 @@
 //! # }
 //! ```
 //!
+//! Where the sample rates differ too, a [`Converter`] takes the whole way, as a stream:
+//!
+//! ```
+//! use telephony_audio::{AudioFormat, Converter};
+//!
+//! # fn main() -> Result<(), telephony_audio::UnsupportedRates> {
+//! let mut to_carrier = Converter::new(AudioFormat::PCM16_24000, AudioFormat::MULAW_8000)?;
+//! let mut mulaw = Vec::new();
+//! // 20 ms, cut where a network cut them.
+//! to_carrier.process(&[0; 333], &mut mulaw);
+//! to_carrier.process(&[0; 627], &mut mulaw);
+//! assert_eq!(mulaw, [0xFF; 160]);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! All audio is mono, as telephone calls are: a *sample* is one value of the one channel.
 
 mod convert;
+mod converter;
 mod format;
 mod framer;
 pub mod g711;
 pub mod pcm16;
+pub mod resample;
 pub mod tone;
 
 pub use convert::{convert, decode, encode};
+pub use converter::Converter;
 pub use format::{AudioFormat, Encoding, SampleRate};
 pub use framer::{FrameRules, FrameRulesError, Framer};
 pub use pcm16::Pcm16Carry;
+pub use resample::{Resampler, UnsupportedRates};
 
 /// Keeps the example of the README compiling.
 #[cfg(doctest)]

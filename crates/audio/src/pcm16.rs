@@ -107,8 +107,11 @@ pub(crate) fn append(
     to_bytes: impl Fn(i16) -> [u8; 2],
     out: &mut Vec<u8>,
 ) {
-    out.reserve(samples.len() * 2);
-    for sample in samples {
-        out.extend_from_slice(&to_bytes(sample));
+    // Places first, samples then: appending one by one asks every time whether there is room.
+    let start = out.len();
+    out.resize(start + samples.len() * 2, 0);
+    let places = out[start..].as_chunks_mut().0;
+    for (place, sample) in places.iter_mut().zip(samples) {
+        *place = to_bytes(sample);
     }
 }

@@ -25,6 +25,7 @@ mod links;
 mod ports;
 mod registry;
 mod report;
+mod rest;
 mod settings;
 mod telephony;
 
@@ -49,6 +50,7 @@ pub use ports::{Clock, HttpClient, NoHttpClient, OsRandom, Ports, RandomSource, 
 pub use redact::Secret;
 pub use registry::{CarrierEntry, OpenAccount, Registry};
 pub use report::{Metadata, Metric, Report, ReportEvent, metadata};
+pub use rest::{Limiter, Repeat, RestClient, RetryOptions};
 pub use settings::{ConfigKey, Settings, de};
 pub use store::{CallRecord, CallStore, MemoryStore, MemoryStoreOptions, NewCall, StatusUpdate};
 pub use telephony::Telephony;
