@@ -53,7 +53,7 @@ impl Writer<'_> {
     }
 
     /// A URL of ours that Exotel may call: with our secret in it.
-    fn with_key(&self, url: &str) -> String {
+    pub(crate) fn with_key(&self, url: &str) -> String {
         let join = if url.contains('?') { '&' } else { '?' };
         format!("{url}{join}key={}", self.config.current_secret())
     }
@@ -111,12 +111,12 @@ fn json(body: &impl serde::Serialize) -> Result<Answered> {
 }
 
 /// Whole seconds, rounded up: Exotel takes no fractions.
-fn seconds(duration: std::time::Duration) -> u64 {
+pub(crate) fn seconds(duration: std::time::Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 /// Whether it is an absolute `http` or `https` URL without anything that a URL cannot hold.
-fn is_web_url(url: &str) -> bool {
+pub(crate) fn is_web_url(url: &str) -> bool {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));

@@ -233,6 +233,31 @@ impl ExotelConfig {
         &self.account_sid
     }
 
+    /// Where the account lives.
+    #[must_use]
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
+    /// `key:token`, for the `Authorization` header and nothing else.
+    pub(crate) fn rest_credentials(&self) -> Secret {
+        Secret::new(format!(
+            "{}:{}",
+            self.api_key.expose(),
+            self.api_token.expose()
+        ))
+    }
+
+    /// All that may be in no text of ours, also if the carrier repeats it. What is so short is part of many words.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        [&self.api_key, &self.api_token]
+            .into_iter()
+            .chain(&self.webhook_secret)
+            .chain(&self.socket_password)
+            .map(Secret::expose)
+            .filter(|secret| secret.len() >= 4)
+    }
+
     pub(crate) fn webhook_secrets(&self) -> &[Secret] {
         &self.webhook_secret
     }
@@ -275,6 +300,14 @@ impl ExotelConfig {
             if secret.expose().trim().is_empty() {
                 return Err(fail(&format!("`{key}` is empty")));
             }
+            if secret.expose().chars().any(char::is_control) {
+                return Err(fail(&format!("`{key}` has a line break or the like in it")));
+            }
+        }
+        if self.api_key.expose().contains(':') {
+            return Err(fail(
+                "`api_key` has a colon in it: key and token are two settings",
+            ));
         }
         self.validate_webhook_secrets()?;
         self.validate_socket_credentials()?;

@@ -158,7 +158,7 @@ fn legs(payload: &Payload) -> Vec<CallEventKind> {
 }
 
 /// The words are documented in two spellings.
-fn answered_by(word: &str) -> Option<AnsweredBy> {
+pub(crate) fn answered_by(word: &str) -> Option<AnsweredBy> {
     match word.to_ascii_lowercase().as_str() {
         "human" => Some(AnsweredBy::Human),
         "machine" => Some(AnsweredBy::Machine),
@@ -251,7 +251,7 @@ fn digits(payload: &Payload) -> Option<CallEventKind> {
 }
 
 /// A word of the carrier's as `Debug` and logs may show it.
-fn shown(word: &str) -> String {
+pub(crate) fn shown(word: &str) -> String {
     redact::text(word).chars().take(MAX_WORD_CHARS).collect()
 }
 
@@ -260,7 +260,7 @@ fn parse(word: &str) -> Option<CallStatus> {
 }
 
 /// Whole seconds, also with a fraction, up to a year.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let seconds: f64 = text.parse().ok()?;
     (0.0..=31_536_000.0)
         .contains(&seconds)

@@ -118,7 +118,15 @@
 //! | `CallType` (`completed`, `client-hangup`, …) | no status: how far the flow got |
 //! | anything else | an event by its own name |
 //!
+//! In REST answers `in-progress` is also said of a call that was only just taken: it is
+//! [`Initiated`](telephony_core::CallStatus::Initiated) there unless a leg shows that somebody answered.
+//!
 //! A terminal word in a question (from any applet but Passthru) is not believed: a call that asks is up.
+//!
+//! # REST
+//!
+//! [`rest`] writes the requests that place a call (straight to our media socket, to a second number, or into a flow), look
+//! at calls, count the streams and fetch recordings, and reads the answers. Exotel has none that steers a live call.
 //!
 //! # Media
 //!
@@ -146,11 +154,13 @@ mod media;
 mod multipart;
 mod number;
 mod payload;
+pub mod rest;
 mod secret;
 mod webhook;
 
 pub use config::{ExotelConfig, KEYS, MediaFields, Region, UnknownWord};
 pub use error::kind_of_code;
+pub use rest::ExotelCallOptions;
 
 use answer::Writer;
 use applet::Applet;

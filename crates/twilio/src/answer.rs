@@ -16,15 +16,17 @@ mod document;
 mod twiml;
 mod xml;
 
-use crate::NAME;
+use crate::{NAME, party};
 use std::time::Duration;
 use telephony_core::audio::SampleRate;
 use telephony_core::media::StreamTicket;
 use telephony_core::{
-    AfterStream, Answer, Answered, CallLinks, CallStatus, Dial, Error, ErrorKind, Gather, Party,
-    Play, Prompt, Redirect, Result, Say, Step, Stream,
+    AfterStream, Answer, Answered, CallLinks, CallStatus, Dial, Error, ErrorKind, Gather, Play,
+    Prompt, Redirect, Result, Say, Step, Stream,
 };
 
+/// What is done here, for errors.
+const OPERATION: &str = "write answer";
 /// The media type of TwiML.
 const CONTENT_TYPE: &str = "text/xml";
 /// The largest document (error 11750).
@@ -40,17 +42,44 @@ pub(crate) fn answered(
     links: &CallLinks,
     status: Option<CallStatus>,
 ) -> Result<Answered> {
+    let body = twiml(answer, links, status)?;
+    Ok(Answered::document(CONTENT_TYPE, body))
+}
+
+/// The TwiML for what to do with a call that is at `status`.
+pub(crate) fn twiml(
+    answer: &Answer,
+    links: &CallLinks,
+    status: Option<CallStatus>,
+) -> Result<String> {
     let body = match answer.as_document() {
         Some(document) => document::fill(document, links)?,
         None => {
             check(answer.steps(), status)?;
-            twiml::write(answer.steps(), links)?
+            twiml::write(None, answer.steps(), links)?
         }
     };
+    sized(body)
+}
+
+/// The TwiML that sends keys into a call that is up, and then does `then`.
+pub(crate) fn twiml_with_keys(keys: &str, then: &[Step], links: &CallLinks) -> Result<String> {
+    check(then, Some(CallStatus::InProgress))?;
+    if matches!(then, [Step::Reject(_)]) {
+        return Err(invalid("nothing can be rejected after keys were sent"));
+    }
+    sized(twiml::write(Some(keys), then, links)?)
+}
+
+fn sized(body: Vec<u8>) -> Result<String> {
     if body.len() > MAX_DOCUMENT_BYTES {
         return Err(invalid("the TwiML is larger than 64 kB"));
     }
-    Ok(Answered::document(CONTENT_TYPE, body))
+    String::from_utf8(body).map_err(|error| {
+        Error::new(ErrorKind::Internal, OPERATION, "the TwiML is not UTF-8")
+            .with_provider(NAME)
+            .with_source(error.utf8_error())
+    })
 }
 
 /// Refuses what Twilio cannot do before anything is written.
@@ -188,30 +217,7 @@ fn check_dial(dial: &Dial) -> Result<()> {
         return Err(invalid("the dial has nobody to ring"));
     }
     for party in dial.targets.iter().chain(&dial.caller_id) {
-        let address = party.address();
-        let fits = match party {
-            Party::Number(_) | Party::LocalNumber(_) => {
-                let digits = address.strip_prefix('+').unwrap_or(address);
-                !digits.is_empty()
-                    && digits
-                        .bytes()
-                        .all(|b| b.is_ascii_digit() || b"*#".contains(&b))
-            }
-            Party::Sip(_) => address.starts_with("sip:") || address.starts_with("sips:"),
-            Party::Client(_) => !address.trim().is_empty(),
-            Party::Extension(_) => return Err(unsupported("Twilio knows no extensions")),
-            Party::Withheld => {
-                return Err(unsupported(
-                    "Twilio can neither dial nor show a withheld number",
-                ));
-            }
-            _ => return Err(unsupported("Twilio cannot dial such a party")),
-        };
-        if !fits {
-            return Err(invalid(
-                "an address of the dial does not have the form of its kind",
-            ));
-        }
+        party::written(party, OPERATION)?;
     }
     let ring = dial.ring_timeout.map(whole_seconds);
     if ring.is_some_and(|seconds| !RING_SECONDS.contains(&seconds)) {
@@ -225,28 +231,34 @@ fn check_dial(dial: &Dial) -> Result<()> {
     Ok(())
 }
 
-fn check_url(what: &str, url: &str) -> Result<()> {
+/// Whether Twilio can ask that URL whatever the document is that names it.
+pub(crate) fn is_absolute(url: &str) -> bool {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
     let fits = |c: char| !c.is_whitespace() && !c.is_control();
-    match rest {
-        Some(rest) if !rest.is_empty() && rest.chars().all(fits) => Ok(()),
-        _ => Err(invalid(&format!("{what} must be absolute: https://…"))),
+    rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(fits))
+}
+
+fn check_url(what: &str, url: &str) -> Result<()> {
+    if is_absolute(url) {
+        Ok(())
+    } else {
+        Err(invalid(&format!("{what} must be absolute: https://…")))
     }
 }
 
 /// Twilio counts whole seconds; a wait is not made shorter.
-fn whole_seconds(duration: Duration) -> u64 {
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration
         .as_secs()
         .saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 fn invalid(detail: &str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, "write answer", detail).with_provider(NAME)
+    Error::new(ErrorKind::InvalidArgument, OPERATION, detail).with_provider(NAME)
 }
 
 fn unsupported(detail: &str) -> Error {
-    Error::unsupported("write answer", detail).with_provider(NAME)
+    Error::unsupported(OPERATION, detail).with_provider(NAME)
 }

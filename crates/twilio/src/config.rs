@@ -154,6 +154,23 @@ impl TwilioConfig {
         self.auth_tokens.iter().chain(of_subaccounts)
     }
 
+    /// The user and the password of REST requests about that account; none if the account is not known. An API key is of
+    /// the account itself: a subaccount has its own token.
+    pub(crate) fn rest_credentials(&self, account_sid: &str) -> Option<(&str, &Secret)> {
+        if account_sid == self.account_sid
+            && let (Some(sid), Some(secret)) = (&self.api_key_sid, &self.api_key_secret)
+        {
+            return Some((sid, secret));
+        }
+        let (own, tokens) = if account_sid == self.account_sid {
+            (self.account_sid.as_str(), self.auth_tokens.as_slice())
+        } else {
+            let (sid, tokens) = self.subaccounts.get_key_value(account_sid)?;
+            (sid.as_str(), tokens.0.as_slice())
+        };
+        Some((own, tokens.first()?))
+    }
+
     /// Checks what one value alone does not show. [`Twilio::new`](crate::Twilio::new) does it too.
     ///
     /// # Errors

@@ -91,15 +91,21 @@
 //! # Media
 //! µ-law at 8000 Hz both ways, marks that come back, a clear that reaches everything, keys from the caller. Closing the
 //! socket lets the document go on, so the answer has `<Hangup/>` after the stream unless it says to continue.
+//!
+//! # REST
+//! Placing and steering calls, recordings and look-ups: [`rest`] writes the requests and reads the answers.
 
 mod answer;
 mod config;
 pub mod error;
 mod media;
+mod party;
+pub mod rest;
 mod signature;
 mod webhook;
 
 pub use config::{KEYS, TwilioConfig};
+pub use rest::TwilioCallOptions;
 
 use std::fmt;
 use std::sync::Arc;

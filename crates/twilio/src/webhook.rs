@@ -1,7 +1,7 @@
 //! Webhooks: authenticate, read, acknowledge.
 
 mod callback;
-mod events;
+pub(crate) mod events;
 pub(crate) mod fields;
 
 use crate::config::TwilioConfig;
@@ -100,7 +100,7 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
 }
 
 /// `inbound`, `outbound-api`, `outbound-dial`, and two words of trunks that say it from the trunk's side.
-fn direction(word: &str) -> Direction {
+pub(crate) fn direction(word: &str) -> Direction {
     if word.starts_with("outbound") || word == "trunking-terminating" {
         Direction::Outbound
     } else {

@@ -10,7 +10,7 @@
 //! assert!(!shown.contains("the signature secret") && !shown.contains("rotated") && !shown.contains("MIIE"));
 //! ```
 
-mod private_key;
+pub(crate) mod private_key;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::fmt;
@@ -33,7 +33,7 @@ use telephony_core::{ConfigKey, Error, PublicUrl, Result, Secret, de};
 /// | `require_upgrade_token` | refuse a media socket that is opened without a signature | `false` |
 /// | `max_age` | how old a signature may be, in seconds | 300 |
 /// | `max_ahead` | how far Vonage's clock may be ahead of ours, in seconds | 30 |
-/// | `base_url` | REST host; none is asked by this version | Vonage's |
+/// | `base_url` | REST host, for a region or a simulator: `https://…`, or `http://…` on loopback | `https://api.nexmo.com` |
 pub const KEYS: &[ConfigKey] = &[
     ConfigKey::required("api_key"),
     ConfigKey::required("application_id"),
@@ -58,13 +58,14 @@ pub(crate) const RATES: [SampleRate; 3] = [
 
 /// What an account is configured with; see [`KEYS`]. `Debug` shows no secret.
 ///
-/// The private key is for REST. This version only checks that it looks like one; it is parsed when REST needs it.
+/// The private key is for REST. Here it is only checked that it looks like one; it is parsed when REST
+/// needs it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VonageConfig {
     pub(crate) api_key: String,
     pub(crate) application_id: String,
-    private_key: Secret,
+    pub(crate) private_key: Secret,
     #[serde(rename = "signature_secret", deserialize_with = "secrets")]
     pub(crate) signature_secrets: Vec<Secret>,
     #[serde(default, deserialize_with = "de::flag")]
@@ -82,7 +83,7 @@ pub struct VonageConfig {
     #[serde(default = "default_max_ahead", deserialize_with = "de::seconds")]
     pub(crate) max_ahead: Duration,
     #[serde(default)]
-    base_url: Option<String>,
+    pub(crate) base_url: Option<String>,
 }
 
 /// What is done with the payload hash of a webhook by GET.

@@ -9,10 +9,11 @@
 //! | `restricted`, `declined`, `unavailable`, `number_out_of_service`, `remote_busy` | `detail` | [`Refused`](ErrorKind::Refused) |
 //! | `timeout`, `carrier_timeout` | `detail` of `unanswered` | [`Timeout`](ErrorKind::Timeout) |
 //! | `cannot_route`, `internal_error` | `detail` of `failed` | [`Carrier`](ErrorKind::Carrier) |
-//! | 400 `BAD_REQUEST` | REST | [`InvalidArgument`](ErrorKind::InvalidArgument) |
+//! | 400 `BAD_REQUEST`, 413, 414, 415, 422 | REST | [`InvalidArgument`](ErrorKind::InvalidArgument) |
 //! | 401 `UNAUTHORIZED` | REST: our own credentials | [`Configuration`](ErrorKind::Configuration) |
-//! | 403 `FORBIDDEN` | REST | [`Refused`](ErrorKind::Refused) |
+//! | 402, 403 `FORBIDDEN` | REST: no balance, no permission | [`Refused`](ErrorKind::Refused) |
 //! | 404 `NOT_FOUND` | REST: no such call, or not on this host | [`NotFound`](ErrorKind::NotFound) |
+//! | 408, 504 | REST | [`Timeout`](ErrorKind::Timeout) |
 //! | 429 | REST | [`RateLimited`](ErrorKind::RateLimited) |
 //!
 //! The words of `detail` are those of Vonage's SDKs (Java, .NET); its documentation says `timeout` where they say
@@ -32,12 +33,14 @@ use telephony_core::ErrorKind;
 #[must_use]
 pub fn kind_of_code(code: &str) -> ErrorKind {
     match code.trim().to_ascii_lowercase().as_str() {
-        "invalid_number" | "400" | "bad_request" => ErrorKind::InvalidArgument,
+        "invalid_number" | "400" | "413" | "414" | "415" | "422" | "bad_request" => {
+            ErrorKind::InvalidArgument
+        }
         "restricted" | "declined" | "unavailable" | "number_out_of_service" | "remote_busy" => {
             ErrorKind::Refused
         }
-        "403" | "forbidden" => ErrorKind::Refused,
-        "timeout" | "carrier_timeout" => ErrorKind::Timeout,
+        "402" | "403" | "forbidden" => ErrorKind::Refused,
+        "timeout" | "carrier_timeout" | "408" | "504" => ErrorKind::Timeout,
         "401" | "unauthorized" => ErrorKind::Configuration,
         "404" | "not_found" => ErrorKind::NotFound,
         "429" => ErrorKind::RateLimited,
@@ -63,7 +66,10 @@ mod tests {
             ("internal_error", ErrorKind::Carrier),
             ("400", ErrorKind::InvalidArgument),
             ("UNAUTHORIZED", ErrorKind::Configuration),
+            ("402", ErrorKind::Refused),
             ("403", ErrorKind::Refused),
+            ("422", ErrorKind::InvalidArgument),
+            ("504", ErrorKind::Timeout),
             ("404", ErrorKind::NotFound),
             ("429", ErrorKind::RateLimited),
             ("503", ErrorKind::Carrier),

@@ -120,18 +120,25 @@
 //! a stream or a dial, and [`AfterStream`](telephony_core::AfterStream) changes nothing in the NCCO: what comes after is the
 //! answer to the event, and without one the call ends.
 //!
+//! # REST
+//! Requests and responses of the Voice API are in [`rest`], as plain functions; a call's own options are
+//! [`VonageCallOptions`].
+//!
 //! Facts are from Vonage's OpenAPI of the Voice API (1.10.0), its NCCO reference and webhook reference, its guides on
 //! WebSockets and signed webhooks, and its SDKs, unless something else is named.
 
 pub mod error;
+pub mod rest;
 
 mod answer;
 mod config;
 mod media;
 mod signature;
+mod time;
 mod webhook;
 
 pub use config::{GetPayloadHash, KEYS, VonageConfig, WebsocketAuthorization};
+pub use rest::VonageCallOptions;
 
 use async_trait::async_trait;
 use http::StatusCode;

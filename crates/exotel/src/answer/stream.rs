@@ -22,13 +22,20 @@ struct Body {
 impl Writer<'_> {
     /// `{"url": …}`. What comes after the stream is the flow's next applet, whatever `stream.then` says.
     pub(super) fn stream(&self, stream: &Stream) -> Result<Answered> {
+        json(&Body {
+            url: self.stream_url(stream)?,
+        })
+    }
+
+    /// The URL of our media socket with the rate, the call key and the app's parameters.
+    pub(crate) fn stream_url(&self, stream: &Stream) -> Result<String> {
         let query = query(stream, self.rate(stream)?, self.links.call_key().as_str())?;
         let mut url = self.media_url()?;
         if !query.is_empty() {
             url.push('?');
             url.push_str(&query);
         }
-        json(&Body { url })
+        Ok(url)
     }
 
     /// The URL of our media socket, with the credentials that we ask for.

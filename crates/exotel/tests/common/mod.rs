@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod answering;
+pub mod rest;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};

@@ -1,7 +1,8 @@
 //! Steps as TwiML verbs. The steps are checked already.
 
-use super::whole_seconds;
 use super::xml::{Attributes, Xml};
+use super::{OPERATION, whole_seconds};
+use crate::party;
 use crate::webhook::fields::AFTER;
 use std::borrow::Cow;
 use telephony_core::media::StreamTicket;
@@ -13,14 +14,17 @@ use telephony_core::{
 /// What we want to hear about the legs of a dial.
 const LEG_EVENTS: &str = "initiated ringing answered completed";
 
-/// Writes a document.
-pub(super) fn write(steps: &[Step], links: &CallLinks) -> Result<Vec<u8>> {
+/// Writes a document; `keys` are sent before its steps.
+pub(super) fn write(keys: Option<&str>, steps: &[Step], links: &CallLinks) -> Result<Vec<u8>> {
     let mut xml = Xml::new()?;
-    if steps.is_empty() {
+    if keys.is_none() && steps.is_empty() {
         xml.empty("Response", &vec![])?;
         return Ok(xml.finish());
     }
     xml.open("Response", &vec![])?;
+    if let Some(keys) = keys {
+        xml.empty("Play", &vec![("digits", keys.into())])?;
+    }
     for (at, step) in steps.iter().enumerate() {
         write_step(&mut xml, step, at + 1 == steps.len(), links)?;
     }
@@ -150,10 +154,8 @@ fn write_gather(xml: &mut Xml, gather: &Gather, links: &CallLinks) -> Result<()>
 
 fn write_dial(xml: &mut Xml, dial: &Dial, links: &CallLinks) -> Result<()> {
     let mut attributes = action(links, "dial");
-    match &dial.caller_id {
-        Some(Party::Client(name)) => attributes.push(("callerId", format!("client:{name}").into())),
-        Some(party) => attributes.push(("callerId", party.address().into())),
-        None => {}
+    if let Some(caller_id) = &dial.caller_id {
+        attributes.push(("callerId", party::written(caller_id, OPERATION)?));
     }
     if let Some(timeout) = dial.ring_timeout {
         attributes.push(("timeout", number(whole_seconds(timeout))));

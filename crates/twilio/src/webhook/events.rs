@@ -194,16 +194,22 @@ fn machine_detection(fields: &Fields) -> CallEventKind {
         let leg = id(fields, "CallSid");
         return CallEventKind::Leg(LegReport::new(leg, LegRole::Dialled, None, short(word)));
     }
-    CallEventKind::MachineDetected(match word {
+    CallEventKind::MachineDetected(answered_by(word))
+}
+
+/// Who answered, in Twilio's word.
+pub(crate) fn answered_by(word: &str) -> AnsweredBy {
+    match word {
         "human" => AnsweredBy::Human,
-        "machine_start" => AnsweredBy::Machine,
+        // The REST resource may be coarser than the webhook.
+        "machine_start" | "machine" => AnsweredBy::Machine,
         "machine_end_beep" | "machine_end_silence" | "machine_end_other" => {
             AnsweredBy::MachineGreetingEnded
         }
         "fax" => AnsweredBy::Fax,
         "unknown" => AnsweredBy::Unknown,
         word => AnsweredBy::Other(short(word)),
-    })
+    }
 }
 
 fn gathered(fields: &Fields) -> Gathered {
@@ -244,7 +250,7 @@ fn other(name: &str) -> CallEventKind {
 }
 
 /// A word of Twilio's, so that it may be shown.
-fn short(word: &str) -> String {
+pub(crate) fn short(word: &str) -> String {
     redact::text(word).chars().take(MAX_WORD_CHARS).collect()
 }
 

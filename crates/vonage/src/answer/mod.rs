@@ -5,6 +5,10 @@ mod document;
 mod ncco;
 mod steps;
 
+pub(crate) use steps::{
+    MAX_HEADER_BYTES, MAX_TEXT_CHARS, RESERVED_HEADERS, http_url, language, number, whole_seconds,
+};
+
 use crate::config::VonageConfig;
 use bytes::Bytes;
 use telephony_core::{Answer, Answered, CallLinks, Error, ErrorKind, Result};
@@ -13,11 +17,18 @@ pub(crate) const CONTENT_TYPE: &str = "application/json";
 
 /// Writes the answer.
 pub(crate) fn write(config: &VonageConfig, answer: &Answer, links: &CallLinks) -> Result<Answered> {
-    let body = match answer.as_document() {
-        Some(document) => document::fill(document, links)?.into(),
-        None => steps::write(config, answer.steps(), links)?,
-    };
-    Ok(Answered::document(CONTENT_TYPE, body))
+    Ok(Answered::document(
+        CONTENT_TYPE,
+        ncco(config, answer, links)?,
+    ))
+}
+
+/// The answer as a JSON array of actions.
+pub(crate) fn ncco(config: &VonageConfig, answer: &Answer, links: &CallLinks) -> Result<Bytes> {
+    match answer.as_document() {
+        Some(document) => Ok(document::fill(document, links)?.into()),
+        None => steps::write(config, answer.steps(), links),
+    }
 }
 
 /// An NCCO without actions.

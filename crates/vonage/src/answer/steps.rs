@@ -15,14 +15,14 @@ use telephony_core::{
 };
 
 /// The most characters of a text (Vonage's NCCO reference), tags of SSML not counted.
-pub(super) const MAX_TEXT_CHARS: usize = 1500;
+pub(crate) const MAX_TEXT_CHARS: usize = 1500;
 /// The most bytes of a media socket's headers as JSON (Vonage's guide on WebSockets).
-pub(super) const MAX_HEADER_BYTES: usize = 512;
+pub(crate) const MAX_HEADER_BYTES: usize = 512;
 /// The most keys that every version of the documentation allows; newer ones allow 22.
 const MAX_DIGITS: u8 = 20;
 const MAX_DIGITS_NOW: u8 = 22;
 /// What the first text message of the socket uses itself, beside the headers.
-pub(super) const RESERVED_HEADERS: [&str; 2] = ["event", "content-type"];
+pub(crate) const RESERVED_HEADERS: [&str; 2] = ["event", "content-type"];
 
 pub(super) fn write(config: &VonageConfig, steps: &[Step], links: &CallLinks) -> Result<Bytes> {
     check_order(steps)?;
@@ -182,7 +182,7 @@ fn plain_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(ssml)
 }
 
-fn language(tag: Option<&str>) -> Result<Option<&str>> {
+pub(crate) fn language(tag: Option<&str>) -> Result<Option<&str>> {
     let fits = |tag: &str| {
         (1..=35).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
@@ -200,7 +200,7 @@ fn play(step: &Play, barge_in: bool) -> Result<Action<'_>> {
     })
 }
 
-fn http_url(url: &str) -> Result<&str> {
+pub(crate) fn http_url(url: &str) -> Result<&str> {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let is_http = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
     let has_host = !rest.is_empty() && !rest.starts_with(['/', '?', '#']);
@@ -313,7 +313,7 @@ fn endpoint(target: &Party) -> Result<Endpoint<'_>> {
 }
 
 /// A number as Vonage takes it: E.164 without its `+`.
-fn number(party: &Party) -> Option<&str> {
+pub(crate) fn number(party: &Party) -> Option<&str> {
     party.e164()?.strip_prefix('+')
 }
 
@@ -346,7 +346,7 @@ fn redirect<'a>(step: &'a Redirect, links: &'a CallLinks) -> Result<Action<'a>> 
     })
 }
 
-fn whole_seconds(time: Duration, range: RangeInclusive<u64>, what: &str) -> Result<u64> {
+pub(crate) fn whole_seconds(time: Duration, range: RangeInclusive<u64>, what: &str) -> Result<u64> {
     if time.subsec_nanos() == 0 && range.contains(&time.as_secs()) {
         Ok(time.as_secs())
     } else {

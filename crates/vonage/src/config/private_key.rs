@@ -13,8 +13,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 pub(super) fn read(configured: &Secret) -> Result<Secret> {
     let text = configured.expose().trim();
     if text.contains("-----BEGIN") {
-        let text = text.replace("\\r", "").replace("\\n", "\n");
-        return checked(text.trim(), "`private_key`");
+        return checked(with_line_breaks(text).trim(), "`private_key`");
     }
     // The error does not repeat the path: it may be a key that was pasted without its first line.
     let mut content = String::new();
@@ -39,21 +38,38 @@ fn checked(pem: &str, what: &str) -> Result<Secret> {
     }
 }
 
-/// Whether this looks like one: PKCS#8, as Vonage gives it out, or PKCS#1.
 fn is_private_key(pem: &str) -> bool {
-    ["PRIVATE KEY", "RSA PRIVATE KEY"].iter().any(|label| {
-        let body = pem
-            .strip_prefix(&format!("-----BEGIN {label}-----"))
-            .and_then(|rest| rest.strip_suffix(&format!("-----END {label}-----")));
-        body.is_some_and(|body| {
-            let mut base64 = body
-                .bytes()
-                .filter(|byte| !byte.is_ascii_whitespace())
-                .peekable();
-            base64.peek().is_some()
-                && base64.all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
-        })
-    })
+    Body::of(pem).is_some()
+}
+
+/// What is between the lines of a private key in PEM: PKCS#8, as Vonage gives it out, or PKCS#1.
+pub(crate) struct Body {
+    pub(crate) is_pkcs1: bool,
+    /// Without blanks and line breaks.
+    pub(crate) base64: String,
+}
+
+impl Body {
+    pub(crate) fn of(pem: &str) -> Option<Self> {
+        [("PRIVATE KEY", false), ("RSA PRIVATE KEY", true)]
+            .iter()
+            .find_map(|(label, is_pkcs1)| {
+                let body = pem
+                    .strip_prefix(&format!("-----BEGIN {label}-----"))?
+                    .strip_suffix(&format!("-----END {label}-----"))?;
+                let base64: String = body.split_ascii_whitespace().collect();
+                let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+                (!base64.is_empty() && base64.bytes().all(fits)).then_some(Self {
+                    is_pkcs1: *is_pkcs1,
+                    base64,
+                })
+            })
+    }
+}
+
+/// Real line breaks where `\n` was written for them.
+pub(crate) fn with_line_breaks(text: &str) -> String {
+    text.replace("\\r", "").replace("\\n", "\n")
 }
 
 #[cfg(test)]

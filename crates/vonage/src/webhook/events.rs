@@ -2,7 +2,7 @@
 
 use super::message::{Message, is_websocket, members};
 use super::status::{is_dial_failure, status_of};
-use super::time;
+use crate::time;
 use std::time::Duration;
 use telephony_core::media::StreamTicket;
 use telephony_core::{

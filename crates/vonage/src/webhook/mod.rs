@@ -3,9 +3,9 @@
 mod events;
 mod message;
 mod status;
-mod time;
 
 pub(crate) use message::members;
+pub(crate) use status::status_of;
 
 use events::Shape;
 use message::Message;

@@ -3,7 +3,7 @@
 use telephony_core::CallStatus;
 
 /// The status that a word means, if it is one; the table is in the docs of the crate.
-pub(super) fn status_of(word: &str, detail: Option<&str>) -> Option<CallStatus> {
+pub(crate) fn status_of(word: &str, detail: Option<&str>) -> Option<CallStatus> {
     Some(match word {
         "started" => CallStatus::Initiated,
         "ringing" => CallStatus::Ringing,
