@@ -45,6 +45,7 @@
 //! TLS (the server under test is on loopback, whatever its public URL says), speech recognition, one-way streams,
 //! the REST APIs. A document that uses such a thing gets a complaint of severity [`Severity::Note`].
 
+mod carrier;
 pub mod complaint;
 pub mod document;
 pub mod engine;
@@ -55,9 +56,12 @@ mod simulator;
 mod speech;
 pub mod trace;
 
+pub use self::carrier::{ServeError, SimulatedCarrier};
 pub use self::complaint::{Complaint, Finding, Severity};
 pub use self::document::{Document, Instruction};
-pub use self::engine::{CallbackDelivery, DialResult, Method};
+pub use self::engine::{
+    CallbackDelivery, DialResult, Fault, LiveCall, Method, OnDial, Operation, RestExchange,
+};
 pub use self::outcome::{EndedBy, Interrupted, Outcome, StreamSummary, Traffic, WebhookAnswer};
 pub use self::persona::Persona;
 pub use self::persona::exotel::ExotelAccount;

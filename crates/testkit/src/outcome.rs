@@ -49,6 +49,8 @@ pub struct Outcome {
     pub interruption: Option<Interrupted>,
     /// Keys that the caller pressed.
     pub keys_pressed: usize,
+    /// Key tones that the person on the phone heard, because the app had the carrier send them.
+    pub tones_heard: String,
     /// What the carrier has to say.
     pub complaints: Vec<Complaint>,
     /// Every message, both ways.
@@ -132,6 +134,8 @@ pub struct Interrupted {
 pub enum EndedBy {
     /// The caller hung up.
     Caller,
+    /// The person whom the app had called hung up.
+    Callee,
     /// The app closed its media socket and nothing was left to do, or it hung up through the carrier's REST API.
     App,
     /// The carrier gave up: a bad answer, a deadline.
@@ -162,6 +166,13 @@ pub struct WebhookAnswer {
     pub latency: Duration,
     /// Why there was no reply.
     pub failure: Option<String>,
+}
+
+impl EndedBy {
+    /// Whether it was the person on the phone, whoever had called whom.
+    pub fn is_person(self) -> bool {
+        matches!(self, Self::Caller | Self::Callee)
+    }
 }
 
 impl Outcome {
@@ -235,6 +246,7 @@ impl fmt::Debug for Outcome {
             .field("heard_rate", &self.heard_rate)
             .field("interruption", &self.interruption)
             .field("keys_pressed", &self.keys_pressed)
+            .field("tones_heard", &self.tones_heard.len())
             .field("complaints", &self.complaints)
             .field("trace_entries", &self.trace.len())
             .finish_non_exhaustive()

@@ -1,10 +1,11 @@
 //! The personas: one per carrier.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::engine::Call;
+use crate::engine::{Call, RestApi};
 
 pub mod exotel;
 pub mod twilio;
@@ -55,6 +56,11 @@ pub trait Persona: fmt::Debug + Send + Sync {
         std::time::Duration::from_secs(3)
     }
 
-    /// Plays one whole call.
+    /// The carrier's REST API, new and with nothing in it. Default: none.
+    fn rest(&self) -> Option<Arc<dyn RestApi>> {
+        None
+    }
+
+    /// Plays one whole call that comes in.
     async fn run(&self, call: &Call);
 }

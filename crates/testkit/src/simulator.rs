@@ -4,14 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-
+use crate::carrier::{ServeError, SimulatedCarrier};
 use crate::complaint::Finding;
 use crate::engine::{
-    AddressBook, Call, CallbackDelivery, DialResult, Ending, HttpPort, Line, Method, OUTBOX,
-    Person, Plan, Record, Recorder, Tempo, deliver,
+    AbortOnDrop, Birth, CallDirection, CallbackDelivery, DialResult, Incoming, LiveCall, Method,
+    OnDial, Plan, Recorder, Switchboard, Tempo, assemble, play,
 };
 use crate::outcome::{EndedBy, Outcome};
 use crate::persona::Persona;
@@ -53,8 +50,10 @@ impl Simulator {
 #[derive(Clone)]
 #[must_use = "nothing happens before `call` or `start`"]
 pub struct SimulatedCall {
-    persona: Arc<dyn Persona>,
-    plan: Plan,
+    pub(crate) persona: Arc<dyn Persona>,
+    pub(crate) plan: Plan,
+    /// The carrier whose REST API knows of the call.
+    pub(crate) desk: Option<Arc<Switchboard>>,
 }
 
 impl SimulatedCall {
@@ -77,10 +76,14 @@ impl SimulatedCall {
                 prompt: Duration::from_millis(200),
                 slow_webhook,
                 dial_result: DialResult::Completed(Duration::from_secs(1)),
+                on_dial: OnDial::Answer {
+                    after: Duration::from_millis(200),
+                },
                 callbacks: CallbackDelivery::reliable(),
                 whole_trace: false,
                 observer: None,
             },
+            desk: None,
         }
     }
 
@@ -171,6 +174,12 @@ impl SimulatedCall {
         self
     }
 
+    /// What happens when the app has the carrier call somebody. Default: they answer after 200 ms.
+    pub fn on_dial(mut self, on_dial: OnDial) -> Self {
+        self.plan.on_dial = on_dial;
+        self
+    }
+
     /// How reliably status callbacks arrive. Default: one of each, in order.
     pub fn callbacks(mut self, delivery: CallbackDelivery) -> Self {
         self.plan.callbacks = delivery;
@@ -189,6 +198,16 @@ impl SimulatedCall {
         self
     }
 
+    /// Serves the carrier's REST API on loopback, with this call as the pattern of all calls that the app places: speed,
+    /// script (of the person who is called), limits, reliability of callbacks. The answer URL says where the server
+    /// under test is and the public URL how the carrier knows it; neither is needed when the app's URLs are on loopback.
+    ///
+    /// # Errors
+    /// When no port is to be had, or the carrier has no simulated API. Must be called within a tokio runtime.
+    pub async fn serve(self) -> Result<SimulatedCarrier, ServeError> {
+        SimulatedCarrier::open(self).await
+    }
+
     /// Makes the call and waits for its end.
     pub async fn call(self) -> Outcome {
         self.start().outcome().await
@@ -196,19 +215,24 @@ impl SimulatedCall {
 
     /// Makes the call in a task of its own. Must be called within a tokio runtime.
     pub fn start(self) -> RunningCall {
-        let recorder = Recorder::new(self.plan.whole_trace, self.plan.observer.clone());
-        let ending = Ending::new();
+        let live = LiveCall::new(Birth {
+            direction: CallDirection::Inbound,
+            from: self.plan.from.clone(),
+            to: self.plan.to.clone(),
+            tempo: self.plan.tempo,
+            base_url: self.desk.as_ref().map(|desk| desk.base_url().to_owned()),
+            recorder: Recorder::new(self.plan.whole_trace, self.plan.observer.clone()),
+        });
+        if let Some(desk) = &self.desk {
+            desk.attach(live.clone());
+        }
         let name = self.persona.name().to_owned();
-        let task = tokio::spawn(run(
-            self.persona,
-            self.plan,
-            recorder.clone(),
-            ending.clone(),
-        ));
+        let flow = Incoming(self.persona);
+        let (plan, playing) = (self.plan, live.clone());
+        let task = tokio::spawn(async move { play(&flow, plan, playing).await });
         RunningCall {
             name,
-            recorder,
-            ending,
+            live,
             task: AbortOnDrop(task),
         }
     }
@@ -226,8 +250,7 @@ impl fmt::Debug for SimulatedCall {
 #[derive(Debug)]
 pub struct RunningCall {
     name: String,
-    recorder: Recorder,
-    ending: Ending,
+    live: LiveCall,
     task: AbortOnDrop,
 }
 
@@ -235,28 +258,26 @@ impl RunningCall {
     /// A handle to steer the call with.
     pub fn handle(&self) -> CallHandle {
         CallHandle {
-            ending: self.ending.clone(),
-            recorder: self.recorder.clone(),
+            live: self.live.clone(),
         }
     }
 
     /// Waits for the end of the call.
     pub async fn outcome(mut self) -> Outcome {
         if (&mut self.task.0).await.is_err() {
-            self.recorder.complain(Finding::error(
+            self.live.complain(Finding::error(
                 "simulator-failed",
                 "the simulator itself failed in the middle of the call",
             ));
         }
-        assemble(self.name, &self.recorder, &self.ending)
+        assemble(self.name, self.live.recorder(), self.live.ending())
     }
 }
 
 /// Steers a call from outside, as the carrier's REST API does.
 #[derive(Clone, Debug)]
 pub struct CallHandle {
-    ending: Ending,
-    recorder: Recorder,
+    live: LiveCall,
 }
 
 impl CallHandle {
@@ -267,133 +288,16 @@ impl CallHandle {
 
     /// Ends the call in the name of somebody.
     pub fn hang_up_as(&self, by: EndedBy) {
-        self.ending.end(by);
+        self.live.ending().end(by);
     }
 
     /// The carrier's id of the call, once it has one.
     pub fn call_id(&self) -> Option<String> {
-        let mut id = None;
-        self.recorder.write(|record| {
-            if !record.call_id.is_empty() {
-                id = Some(record.call_id.clone());
-            }
-        });
-        id
+        Some(self.live.id()).filter(|id| !id.is_empty())
     }
 
     /// Whether the call has ended.
     pub fn is_over(&self) -> bool {
-        self.ending.by().is_some()
-    }
-}
-
-#[derive(Debug)]
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// After the end of a call, the last webhooks and callbacks may take this long (wall time).
-const AFTERMATH: Duration = Duration::from_secs(30);
-
-async fn run(persona: Arc<dyn Persona>, plan: Plan, recorder: Recorder, ending: Ending) {
-    let Some(addresses) = AddressBook::new(&plan.answer_url, plan.public_url.as_deref()) else {
-        recorder.complain(Finding::error(
-            "bad-answer-url",
-            "the answer URL or the public URL is missing or cannot be read",
-        ));
-        ending.end(EndedBy::Carrier);
-        return;
-    };
-    let http = HttpPort::new(addresses, recorder.clone());
-    let line = Line::new();
-    let (outbox, waiting) = mpsc::channel(OUTBOX);
-    let mut callbacks = AbortOnDrop(tokio::spawn(deliver(
-        plan.callbacks.clone(),
-        http.clone(),
-        recorder.clone(),
-        waiting,
-    )));
-    let person = Person {
-        line: line.clone(),
-        tempo: plan.tempo,
-        ending: ending.clone(),
-        recorder: recorder.clone(),
-    };
-    let _person = AbortOnDrop(tokio::spawn(person.follow(plan.script.clone())));
-    let deadline = plan.deadline;
-    let call = Call {
-        plan,
-        recorder: recorder.clone(),
-        line,
-        ending: ending.clone(),
-        http,
-        outbox,
-    };
-    let finished = {
-        let mut playing = std::pin::pin!(persona.run(&call));
-        tokio::select! {
-            () = &mut playing => true,
-            () = sleep(deadline) => {
-                recorder.complain(Finding::error(
-                    "deadline",
-                    format!("the call was not over after {} ms", deadline.as_millis()),
-                ));
-                ending.end(EndedBy::Carrier);
-                timeout(AFTERMATH, playing).await.is_ok()
-            }
-        }
-    };
-    ending.end(EndedBy::Carrier);
-    drop(call);
-    let delivered = timeout(AFTERMATH, &mut callbacks.0).await.is_ok();
-    if !finished || !delivered {
-        recorder.complain(Finding::error(
-            "aftermath",
-            format!(
-                "webhooks and callbacks were not done {} s after the end",
-                AFTERMATH.as_secs()
-            ),
-        ));
-    }
-}
-
-fn assemble(carrier: String, recorder: &Recorder, ending: &Ending) -> Outcome {
-    let duration = recorder.elapsed();
-    let Record {
-        call_id,
-        answered,
-        status,
-        webhooks,
-        callbacks,
-        documents,
-        streams,
-        heard,
-        heard_rate,
-        interruption,
-        keys_pressed,
-        complaints,
-        trace,
-    } = recorder.take();
-    Outcome {
-        carrier,
-        call_id,
-        answered,
-        ended_by: ending.by().unwrap_or(EndedBy::Carrier),
-        status,
-        duration,
-        webhooks,
-        callbacks,
-        documents,
-        streams,
-        heard,
-        heard_rate,
-        interruption,
-        keys_pressed,
-        complaints,
-        trace,
+        self.live.is_over()
     }
 }

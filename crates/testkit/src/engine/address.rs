@@ -5,6 +5,11 @@ use std::net::IpAddr;
 /// The two names of the app's server: what the carrier calls it, and where it listens in this test.
 #[derive(Clone, Debug)]
 pub(crate) struct AddressBook {
+    names: Option<Names>,
+}
+
+#[derive(Clone, Debug)]
+struct Names {
     /// `http://127.0.0.1:8080`
     real: String,
     /// `https://voice.example.com`, perhaps with a path; without a slash at the end.
@@ -48,20 +53,29 @@ impl AddressBook {
             }
             None => real.clone(),
         };
-        Some(Self { real, public })
+        Some(Self {
+            names: Some(Names { real, public }),
+        })
+    }
+
+    /// No server is known by name: URLs lead to loopback or nowhere.
+    pub(crate) fn loopback() -> Self {
+        Self { names: None }
     }
 
     /// The public name of a URL on the real server. Others are as they are.
     pub(crate) fn public_url(&self, url: &str) -> String {
-        match strip_base(url, &self.real) {
-            Some(rest) => format!("{}{rest}", self.public),
-            None => url.to_owned(),
-        }
+        let known = self.names.as_ref().and_then(|names| {
+            strip_base(url, &names.real).map(|rest| format!("{}{rest}", names.public))
+        });
+        known.unwrap_or_else(|| url.to_owned())
     }
 
     /// Whether the carrier believes that it speaks TLS with the app.
     pub(crate) fn is_secure(&self) -> bool {
-        self.public.starts_with("https:")
+        self.names
+            .as_ref()
+            .is_some_and(|names| names.public.starts_with("https:"))
     }
 
     /// Where a URL (http, https, ws, wss) really leads: under the public base to the real server; on loopback as it
@@ -75,19 +89,14 @@ impl AddressBook {
                 .decode_utf8_lossy()
                 .into_owned()
         });
-        let public = UrlParts::parse(&self.public).map(|public| public.as_http());
-        let (base, rest) = match public
-            .as_deref()
-            .and_then(|public| strip_base(&web, public))
-        {
-            Some(rest) => (self.real.as_str(), rest.to_owned()),
-            None if parts.is_loopback() && !parts.is_secure() => ("", String::new()),
+        let known = self.names.as_ref().and_then(|names| {
+            let public = UrlParts::parse(&names.public)?.as_http();
+            strip_base(&web, &public).map(|rest| format!("{}{rest}", names.real))
+        });
+        let real = match known {
+            Some(real) => real,
+            None if parts.is_loopback() && !parts.is_secure() => web,
             None => return Err(AddressError::Elsewhere),
-        };
-        let real = if base.is_empty() {
-            web
-        } else {
-            format!("{base}{rest}")
         };
         let real = UrlParts::parse(&real).ok_or(AddressError::Malformed)?;
         if real.is_secure() {

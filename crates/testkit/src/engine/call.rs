@@ -15,6 +15,7 @@ use crate::engine::clock::Tempo;
 use crate::engine::ending::{Ended, Ending};
 use crate::engine::http::{HttpPort, Webhook, WebhookFailure, WebhookReply};
 use crate::engine::line::Line;
+use crate::engine::live::{Diversion, LiveCall};
 use crate::engine::media::{self, StreamEnd};
 use crate::engine::recorder::{Observer, Recorder};
 use crate::engine::socket::{self, MediaSocket, Upgrade, UpgradeFailure};
@@ -39,6 +40,7 @@ pub(crate) struct Plan {
     pub(crate) prompt: Duration,
     pub(crate) slow_webhook: Option<Duration>,
     pub(crate) dial_result: DialResult,
+    pub(crate) on_dial: OnDial,
     pub(crate) callbacks: CallbackDelivery,
     pub(crate) whole_trace: bool,
     pub(crate) observer: Option<Observer>,
@@ -87,12 +89,50 @@ pub enum DialResult {
     Failed,
 }
 
+/// What happens when the carrier calls a person for the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnDial {
+    /// The person answers, after so much ringing (call time), and follows the script.
+    Answer {
+        /// How long it rings.
+        after: Duration,
+    },
+    /// The line is busy.
+    Busy,
+    /// It rings until the carrier gives up, which takes as long as the app asked for (call time).
+    NoAnswer,
+    /// The number cannot be reached.
+    Failed,
+    /// An answering machine takes the call, after so much ringing (call time); the script is what it plays.
+    Machine {
+        /// How long it rings.
+        after: Duration,
+    },
+}
+
+impl OnDial {
+    /// How long it rings before somebody or something answers; `None` when nobody does.
+    pub fn answers_after(self) -> Option<Duration> {
+        match self {
+            Self::Answer { after } | Self::Machine { after } => Some(after),
+            Self::Busy | Self::NoAnswer | Self::Failed => None,
+        }
+    }
+
+    /// Whether a machine answers.
+    pub fn is_machine(self) -> bool {
+        matches!(self, Self::Machine { .. })
+    }
+}
+
 /// One call: the handle of a persona.
 pub struct Call {
     pub(crate) plan: Plan,
     pub(crate) recorder: Recorder,
     pub(crate) line: Arc<Line>,
     pub(crate) ending: Ending,
+    pub(crate) live: LiveCall,
     pub(crate) http: HttpPort,
     pub(crate) outbox: mpsc::Sender<Callback>,
 }
@@ -144,6 +184,16 @@ impl Call {
         self.plan.dial_result
     }
 
+    /// What happens when the carrier calls a person for the app.
+    pub fn on_dial(&self) -> OnDial {
+        self.plan.on_dial
+    }
+
+    /// The call as the carrier's REST API sees it.
+    pub fn live(&self) -> &LiveCall {
+        &self.live
+    }
+
     /// How long a prompt takes to speak (call time).
     pub fn prompt(&self) -> Duration {
         self.plan.prompt
@@ -163,18 +213,21 @@ impl Call {
     /// Gives the call its id.
     pub fn identify(&self, id: impl Into<String>) {
         let id = id.into();
+        self.live.identify(&id);
         self.recorder.write(|record| record.call_id = id);
     }
 
     /// The app took the call: the script begins.
     pub fn answered(&self) {
         self.recorder.write(|record| record.answered = true);
+        self.live.set_answered();
         self.line.notice(|ear| ear.answered = true);
     }
 
     /// The status of the call in the carrier's words; the last one is the final one.
     pub fn status(&self, status: impl Into<String>) {
         let status = status.into();
+        self.live.set_status(&status);
         self.recorder.write(|record| record.status = status);
     }
 
@@ -214,12 +267,18 @@ impl Call {
     }
 
     /// # Errors
-    /// [`Ended`] when the call has ended.
+    /// [`Ended`] when the call has ended, or is to do something else.
     pub fn check(&self) -> Result<(), Ended> {
         match self.ending.by() {
-            Some(_) => Err(Ended),
-            None => Ok(()),
+            None if !self.live.is_diverted() => Ok(()),
+            _ => Err(Ended),
         }
+    }
+
+    /// What the app wants the call to do now instead, asked once. Nothing when the call has ended.
+    pub fn take_diversion(&self) -> Option<Diversion> {
+        let diversion = self.live.take_diversion()?;
+        self.ending.by().is_none().then_some(diversion)
     }
 
     /// Lets call time pass.
@@ -229,7 +288,7 @@ impl Call {
     pub async fn pass(&self, call_time: Duration) -> Result<(), Ended> {
         tokio::select! {
             biased;
-            _ = self.ending.ended() => Err(Ended),
+            () = self.live.interrupted() => Err(Ended),
             () = sleep(self.tempo().wall(call_time)) => Ok(()),
         }
     }
@@ -286,7 +345,20 @@ impl Call {
 
     /// Runs a media stream until the app, the caller or the carrier ends it.
     pub async fn stream(&self, socket: MediaSocket, wire: Box<dyn MediaWire>) -> StreamEnd {
-        media::run(self, socket, wire).await
+        media::run(self, socket, wire, &Ending::new()).await
+    }
+
+    /// Runs a media stream that is a leg of its own, which the app can hang up through the REST API.
+    pub async fn stream_as_leg(
+        &self,
+        leg: &str,
+        socket: MediaSocket,
+        wire: Box<dyn MediaWire>,
+    ) -> StreamEnd {
+        let ending = self.live.add_leg(leg);
+        let end = media::run(self, socket, wire, &ending).await;
+        ending.end(EndedBy::Carrier);
+        end
     }
 
     /// Collects keys that the caller presses while `prompt` (call time) is spoken and after it.
@@ -312,7 +384,7 @@ impl Call {
         loop {
             tokio::select! {
                 biased;
-                _ = self.ending.ended() => return Err(Ended),
+                () = self.live.interrupted() => return Err(Ended),
                 key = pressed.recv() => match key {
                     Some(key) if keypad.finish_on.contains(key) => {
                         gathered.finished_on = Some(key);

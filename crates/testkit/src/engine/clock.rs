@@ -29,12 +29,17 @@ impl Tempo {
 
 /// Seconds since 1970.
 pub fn unix_now() -> u64 {
-    since_epoch().as_secs()
+    since_epoch(SystemTime::now()).as_secs()
 }
 
 /// Now as `Fri, 20 Aug 2010 01:13:42 +0000`.
 pub fn rfc_2822_now() -> String {
-    let (date, _) = Civil::at(since_epoch());
+    rfc_2822(SystemTime::now())
+}
+
+/// A moment as `Fri, 20 Aug 2010 01:13:42 +0000`.
+pub fn rfc_2822(moment: SystemTime) -> String {
+    let (date, _) = Civil::at(since_epoch(moment));
     format!(
         "{}, {:02} {} {} {:02}:{:02}:{:02} +0000",
         WEEKDAYS[date.weekday],
@@ -49,7 +54,12 @@ pub fn rfc_2822_now() -> String {
 
 /// Now as `2026-01-31T01:13:42.123Z`.
 pub fn iso_8601_now() -> String {
-    let (date, millis) = Civil::at(since_epoch());
+    iso_8601(SystemTime::now())
+}
+
+/// A moment as `2026-01-31T01:13:42.123Z`.
+pub fn iso_8601(moment: SystemTime) -> String {
+    let (date, millis) = Civil::at(since_epoch(moment));
     format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{millis:03}Z",
         date.year, date.month, date.day, date.hour, date.minute, date.second
@@ -58,17 +68,20 @@ pub fn iso_8601_now() -> String {
 
 /// Now as `2026-01-31 06:43:42`, in a zone that is `ahead` of UTC and not named.
 pub fn local_now(ahead: Duration) -> String {
-    let (date, _) = Civil::at(since_epoch() + ahead);
+    local(SystemTime::now(), ahead)
+}
+
+/// A moment as `2026-01-31 06:43:42`, in a zone that is `ahead` of UTC and not named.
+pub fn local(moment: SystemTime, ahead: Duration) -> String {
+    let (date, _) = Civil::at(since_epoch(moment) + ahead);
     format!(
         "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
         date.year, date.month, date.day, date.hour, date.minute, date.second
     )
 }
 
-fn since_epoch() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+fn since_epoch(moment: SystemTime) -> Duration {
+    moment.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

@@ -187,6 +187,7 @@ impl HttpPort {
                 0,
             );
         }
+        self.recorder.exchanged();
         let answer = WebhookAnswer {
             purpose: webhook.purpose.clone(),
             method: webhook.method.to_string(),

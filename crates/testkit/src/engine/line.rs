@@ -1,5 +1,6 @@
 //! The caller's telephone: mouth, ear and keys, and the person who follows the script.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct Line {
     /// Whoever listens for keys holds this lock.
     pub(crate) pressed: tokio::sync::Mutex<mpsc::Receiver<char>>,
     interrupting_since: Mutex<Option<Instant>>,
+    muted: AtomicBool,
+    deaf: AtomicBool,
 }
 
 /// What the caller notices.
@@ -65,6 +68,8 @@ impl Line {
             keys,
             pressed: tokio::sync::Mutex::new(pressed),
             interrupting_since: Mutex::default(),
+            muted: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
         })
     }
 
@@ -86,6 +91,9 @@ impl Line {
         let until = mouth.samples.len().min(mouth.said + count);
         let mut voice = mouth.samples[mouth.said..until].to_vec();
         voice.resize(count, 0);
+        if self.muted.load(Ordering::Relaxed) {
+            voice.fill(0);
+        }
         mouth.said = until;
         if until == mouth.samples.len() {
             mouth.samples = vec![];
@@ -93,6 +101,20 @@ impl Line {
             self.notice(|ear| ear.spoken += 1);
         }
         voice
+    }
+
+    /// Nobody hears the person, who talks on.
+    pub(crate) fn mute(&self, muted: bool) {
+        self.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// The person hears nobody.
+    pub(crate) fn earmuff(&self, deaf: bool) {
+        self.deaf.store(deaf, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
     }
 
     /// The stream is over: what was not said stays unsaid.
@@ -140,6 +162,8 @@ pub(crate) struct Person {
     pub(crate) tempo: Tempo,
     pub(crate) ending: Ending,
     pub(crate) recorder: Recorder,
+    /// In whose name the person hangs up.
+    pub(crate) name: EndedBy,
 }
 
 /// How long a person waits for a stream to speak into, or a menu to press keys for, before going on.
@@ -161,7 +185,7 @@ impl Person {
                 () = self.take(step) => {}
             }
         }
-        self.ending.end(EndedBy::Caller);
+        self.ending.end(self.name);
     }
 
     async fn take(&self, step: &Step) {
@@ -197,7 +221,9 @@ impl Person {
                 .await;
             }
             Step::Interrupt { with, within } => self.interrupt(with, *within).await,
-            Step::HangUp => self.ending.end(EndedBy::Caller),
+            Step::HangUp => {
+                self.ending.end(self.name);
+            }
             Step::WaitForHangUp(within) => {
                 if timeout(*within, self.ending.ended()).await.is_err() {
                     self.complain("not-hung-up", "for the app to hang up", *within);

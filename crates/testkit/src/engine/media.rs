@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::complaint::Finding;
 use crate::engine::call::Call;
+use crate::engine::ending::Ending;
 use crate::engine::playout::{Played, Playout};
 use crate::engine::socket::MediaSocket;
 use crate::engine::wire::{AppCommand, MediaWire, Received, StopReason, WireMessage};
@@ -36,6 +37,8 @@ pub enum StreamEnd {
     AppVanished,
     /// The call ended, and the carrier closed the socket.
     CallEnded,
+    /// The call goes on without this stream, and the carrier closed the socket.
+    Stopped,
     /// The carrier dropped the socket because of what the app sent.
     Dropped,
 }
@@ -56,9 +59,14 @@ const SOUND: u16 = 200;
 type Reader = SplitStream<WebSocketStream<TcpStream>>;
 
 /// Runs a stream until somebody ends it.
-pub(crate) async fn run(call: &Call, socket: MediaSocket, wire: Box<dyn MediaWire>) -> StreamEnd {
+pub(crate) async fn run(
+    call: &Call,
+    socket: MediaSocket,
+    wire: Box<dyn MediaWire>,
+    leg: &Ending,
+) -> StreamEnd {
     let (sink, mut reader) = socket.socket.split();
-    let mut stream = Stream::new(call, wire, sink, socket.opened_after);
+    let mut stream = Stream::new(call, wire, leg, sink, socket.opened_after);
     let end = stream.talk(&mut reader).await;
     stream.close(end, &mut reader).await;
     end
@@ -67,6 +75,7 @@ pub(crate) async fn run(call: &Call, socket: MediaSocket, wire: Box<dyn MediaWir
 struct Stream<'a> {
     call: &'a Call,
     wire: Box<dyn MediaWire>,
+    leg: &'a Ending,
     playout: Playout,
     outbox: mpsc::Sender<Message>,
     writer: JoinHandle<()>,
@@ -89,6 +98,7 @@ impl<'a> Stream<'a> {
     fn new(
         call: &'a Call,
         wire: Box<dyn MediaWire>,
+        leg: &'a Ending,
         sink: SplitSink<WebSocketStream<TcpStream>, Message>,
         opened_after: Duration,
     ) -> Self {
@@ -97,6 +107,7 @@ impl<'a> Stream<'a> {
             call,
             playout: Playout::new(wire.playout(), wire.rate()),
             wire,
+            leg,
             outbox,
             writer: tokio::spawn(write(sink, waiting)),
             opened: Instant::now(),
@@ -135,7 +146,7 @@ impl<'a> Stream<'a> {
         loop {
             let end = tokio::select! {
                 biased;
-                _ = call.ending.ended() => Some(StreamEnd::CallEnded),
+                end = stopped(call, self.leg) => Some(end),
                 message = reader.next() => self.read(message).await,
                 Some(key) = keys.recv() => {
                     self.press(key).await;
@@ -158,7 +169,7 @@ impl<'a> Stream<'a> {
         loop {
             tokio::select! {
                 biased;
-                _ = self.call.ending.ended() => return Some(StreamEnd::CallEnded),
+                end = stopped(self.call, self.leg) => return Some(end),
                 () = sleep_until(start) => return None,
                 message = reader.next() => {
                     if let Some(end) = self.read(message).await {
@@ -202,16 +213,20 @@ impl<'a> Stream<'a> {
         let rate = self.wire.rate();
         self.note_gap(played.samples.len(), count, !played.marks.is_empty());
         self.played += played.samples.len();
-        let sounding = played
-            .samples
-            .iter()
-            .any(|sample| sample.unsigned_abs() > SOUND);
+        let sounding = !self.call.line.is_deaf()
+            && played
+                .samples
+                .iter()
+                .any(|sample| sample.unsigned_abs() > SOUND);
         if sounding && self.summary.first_sound.is_none() {
             self.summary.first_sound = Some(self.opened.elapsed());
         }
         let sound = duration_of(played.samples.len(), rate);
         let mut samples = played.samples;
         samples.resize(count, 0);
+        if self.call.line.is_deaf() {
+            samples.fill(0);
+        }
         self.call.recorder.hear(&samples, rate);
         self.call.line.notice(|ear| {
             ear.sounding = sounding;
@@ -420,8 +435,12 @@ impl<'a> Stream<'a> {
         self.call.line.fall_silent();
         self.call.line.notice(|ear| ear.keys_wanted = false);
         match end {
-            StreamEnd::CallEnded => {
-                for message in self.wire.stop(StopReason::CallEnded) {
+            StreamEnd::CallEnded | StreamEnd::Stopped => {
+                let reason = match end {
+                    StreamEnd::Stopped => StopReason::Stopped,
+                    _ => StopReason::CallEnded,
+                };
+                for message in self.wire.stop(reason) {
                     self.send(message).await;
                 }
                 self.trace_close(Way::ToApp, 1000);
@@ -456,7 +475,7 @@ impl<'a> Stream<'a> {
                     self.call.complain(Finding::error(
                         "socket-left-open",
                         format!(
-                            "{} ms after the end of the call the app has not closed its socket",
+                            "{} ms after the end of the stream the app has not closed its socket",
                             self.call.linger().as_millis()
                         ),
                     ));
@@ -493,6 +512,19 @@ impl Drop for Stream<'_> {
         self.writer.abort();
         // Also when the whole call is dropped in the middle of a stream.
         self.call.line.fall_silent();
+    }
+}
+
+/// Waits until the carrier has a reason to close the socket.
+async fn stopped(call: &Call, leg: &Ending) -> StreamEnd {
+    tokio::select! {
+        biased;
+        _ = call.ending.ended() => StreamEnd::CallEnded,
+        _ = leg.ended() => StreamEnd::Stopped,
+        () = call.live.interrupted() => match call.ending.by() {
+            Some(_) => StreamEnd::CallEnded,
+            None => StreamEnd::Stopped,
+        },
     }
 }
 

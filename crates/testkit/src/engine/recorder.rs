@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::complaint::{Complaint, Finding};
@@ -20,6 +21,8 @@ pub(crate) struct Recorder {
     whole_trace: bool,
     observer: Option<Observer>,
     record: Arc<Mutex<Record>>,
+    /// Requests of the carrier that are over, with or without a reply.
+    exchanges: Arc<watch::Sender<u64>>,
 }
 
 /// Told of every message as it passes.
@@ -38,6 +41,7 @@ pub(crate) struct Record {
     pub(crate) heard_rate: u32,
     pub(crate) interruption: Option<Interrupted>,
     pub(crate) keys_pressed: usize,
+    pub(crate) tones_heard: String,
     pub(crate) complaints: Vec<Complaint>,
     pub(crate) trace: Vec<TraceEntry>,
 }
@@ -56,6 +60,7 @@ impl Recorder {
             whole_trace,
             observer,
             record: Arc::default(),
+            exchanges: Arc::new(watch::Sender::new(0)),
         }
     }
 
@@ -66,6 +71,21 @@ impl Recorder {
 
     pub(crate) fn write(&self, change: impl FnOnce(&mut Record)) {
         change(&mut lock(&self.record));
+    }
+
+    /// A request of the carrier is over.
+    pub(crate) fn exchanged(&self) {
+        self.exchanges.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until a first request of the carrier is over.
+    pub(crate) async fn first_exchange(&self) {
+        // The sender lives in `self`.
+        let _ = self
+            .exchanges
+            .subscribe()
+            .wait_for(|count| *count > 0)
+            .await;
     }
 
     pub(crate) fn take(&self) -> Record {

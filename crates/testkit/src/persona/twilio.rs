@@ -1,17 +1,22 @@
-//! Twilio: signed form webhooks, TwiML, Media Streams.
+//! Twilio: signed form webhooks, TwiML, Media Streams, the REST API of calls.
 //!
 //! <https://www.twilio.com/docs/voice>
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::engine::Call;
+use crate::engine::{Call, RestApi};
 use crate::persona::Persona;
+use crate::persona::twilio::rest::TwilioRest;
 use crate::persona::twilio::session::Session;
 
 mod dial;
 mod mulaw;
+mod outbound;
+mod recordings;
+mod rest;
 mod schema;
 mod session;
 mod sign;
@@ -35,6 +40,25 @@ pub struct TwilioAccount {
     pub status_events: Vec<String>,
     /// How the WebSocket upgrade is signed.
     pub upgrade_signature: UpgradeSignature,
+    /// API keys beside the auth token: `SK…` and secret.
+    pub api_keys: Vec<(String, String)>,
+    /// The numbers that calls may be placed from. Default: none are named, and then every number will do.
+    pub numbers: Vec<String>,
+    /// How many placed calls start each second; the others wait in a queue. Default: 1.
+    pub calls_per_second: u32,
+    /// What hanging up a call that is over is answered with. Default: 404.
+    pub gone_call: GoneCall,
+}
+
+/// What hanging up a call that is over is answered with. Both were seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GoneCall {
+    /// 404 with code 20404.
+    #[default]
+    NotFound,
+    /// 400 with code 21220.
+    NotInProgress,
 }
 
 impl TwilioAccount {
@@ -45,7 +69,35 @@ impl TwilioAccount {
             auth_token: auth_token.into(),
             status_events: vec!["completed".into()],
             upgrade_signature: UpgradeSignature::Plain,
+            api_keys: vec![],
+            numbers: vec![],
+            calls_per_second: 1,
+            gone_call: GoneCall::NotFound,
         }
+    }
+
+    /// With one more API key.
+    pub fn with_api_key(mut self, sid: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.api_keys.push((sid.into(), secret.into()));
+        self
+    }
+
+    /// With one more number that calls may be placed from; all others are refused then (21210).
+    pub fn with_number(mut self, number: impl Into<String>) -> Self {
+        self.numbers.push(number.into());
+        self
+    }
+
+    /// How many placed calls start each second (wall time).
+    pub fn with_calls_per_second(mut self, calls: u32) -> Self {
+        self.calls_per_second = calls;
+        self
+    }
+
+    /// What hanging up a call that is over is answered with.
+    pub fn with_gone_call(mut self, answer: GoneCall) -> Self {
+        self.gone_call = answer;
+        self
     }
 
     /// Which status callbacks are sent, in the words of `statusCallbackEvent`.
@@ -92,7 +144,11 @@ impl Persona for Twilio {
         "twilio"
     }
 
+    fn rest(&self) -> Option<Arc<dyn RestApi>> {
+        Some(Arc::new(TwilioRest::new(self.account.clone())))
+    }
+
     async fn run(&self, call: &Call) {
-        Session::new(&self.account, call).run().await;
+        Session::incoming(&self.account, call).run().await;
     }
 }

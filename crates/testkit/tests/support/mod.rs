@@ -8,6 +8,8 @@
     unreachable_pub
 )]
 
+pub mod raw;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;

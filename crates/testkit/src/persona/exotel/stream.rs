@@ -126,10 +126,12 @@ impl Session<'_> {
                 report.error = Some("websocket: close 1006 (abnormal closure)".into());
                 self.ended_by = EndedBy::App;
             }
-            StreamEnd::CallEnded if self.call.ended_by() == Some(EndedBy::Caller) => {
-                report.ended("cancelled", "user")
+            StreamEnd::CallEnded if self.call.ended_by().is_some_and(EndedBy::is_person) => {
+                report.ended("cancelled", "user");
             }
-            StreamEnd::CallEnded | StreamEnd::Dropped => report.ended("cancelled", "NA"),
+            StreamEnd::CallEnded | StreamEnd::Stopped | StreamEnd::Dropped => {
+                report.ended("cancelled", "NA");
+            }
         }
     }
 }

@@ -67,7 +67,11 @@ impl Session<'_> {
             self.child_event(verb, base, child, status, "completed", seconds)
                 .await;
         }
-        connected?;
+        if connected.is_err()
+            && (verb.attribute("action").is_none() || self.call.ended_by().is_some())
+        {
+            return Err(Ended);
+        }
         if verb.attribute("action").is_none() {
             return Ok(Next::Verb);
         }
@@ -79,7 +83,17 @@ impl Session<'_> {
             extra.push(("DialCallDuration".into(), seconds.to_string()));
         }
         extra.push(("DialBridged".into(), talked.is_some().to_string()));
-        Ok(self.action("dial", verb, base, extra))
+        let next = self.action("dial", verb, base, extra);
+        if connected.is_err() {
+            // A new document waits. The app hears of the dial nevertheless, and its answer leads nowhere.
+            if let Next::Document(jump) = &next {
+                let parameters = self.parameters(&jump.extra);
+                let webhook = self.webhook(jump.purpose, jump.method, &jump.url, parameters);
+                let _ = self.call.request(&webhook).await;
+            }
+            return Err(Ended);
+        }
+        Ok(next)
     }
 
     async fn child_event(

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use crate::complaint::Finding;
 use crate::document::Document;
 use crate::engine::{
-    Call, Ended, Method, ReplyCheck, Webhook, WebhookFailure, WebhookReply, clock, random, resolve,
+    Call, Diversion, Ended, Method, NewDocument, ReplyCheck, Webhook, WebhookFailure, WebhookReply,
+    clock, random, resolve,
 };
 use crate::outcome::EndedBy;
 use crate::persona::twilio::TwilioAccount;
@@ -31,6 +32,29 @@ pub(crate) struct Session<'a> {
     /// The app closed its media socket, and nothing was said or played since.
     pub(crate) closed_by_app: bool,
     sequence: u32,
+    /// `Direction`
+    direction: &'static str,
+    callback: Option<StatusCallback>,
+    fallback: Option<(String, Method)>,
+    /// The verdict of machine detection, which later requests tell.
+    pub(crate) answered_by: Option<&'static str>,
+}
+
+/// Where status callbacks go, and which.
+#[derive(Clone, PartialEq)]
+pub(crate) struct StatusCallback {
+    pub(crate) url: String,
+    pub(crate) method: Method,
+    /// In the words of `statusCallbackEvent`.
+    pub(crate) events: Vec<String>,
+}
+
+/// Where a document comes from.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Source {
+    Fetch(Jump),
+    /// From a request of the app.
+    Inline(String),
 }
 
 /// Where the flow of a call goes on.
@@ -59,15 +83,38 @@ const MOST_DOCUMENTS: usize = 100;
 const MOST_REDIRECTS: usize = 10;
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(account: &'a TwilioAccount, call: &'a Call) -> Self {
+    /// A call that came in.
+    pub(crate) fn incoming(account: &'a TwilioAccount, call: &'a Call) -> Self {
+        let callback = call.status_url().map(|url| StatusCallback {
+            url,
+            method: Method::Post,
+            events: account.status_events.clone(),
+        });
+        let fallback = call.fallback_url().map(|url| (url, Method::Post));
+        let sid = format!("CA{}", random::hex::<16>());
+        Self::new(account, call, sid, "inbound", callback, fallback)
+    }
+
+    pub(crate) fn new(
+        account: &'a TwilioAccount,
+        call: &'a Call,
+        call_sid: String,
+        direction: &'static str,
+        callback: Option<StatusCallback>,
+        fallback: Option<(String, Method)>,
+    ) -> Self {
         Self {
             account,
             call,
-            call_sid: format!("CA{}", random::hex::<16>()),
+            call_sid,
             status: "ringing",
             answered: None,
             closed_by_app: false,
             sequence: 0,
+            direction,
+            callback,
+            fallback,
+            answered_by: None,
         }
     }
 
@@ -80,37 +127,97 @@ impl<'a> Session<'a> {
             method: self.call.method().unwrap_or(Method::Post),
             extra: vec![],
         };
-        let (status, by) = match self.follow(first).await {
+        let (status, by) = match self.follow(Source::Fetch(first)).await {
             Ok(end) => end,
             Err(Ended) if self.answered.is_some() => ("completed", EndedBy::Carrier),
             Err(Ended) => ("canceled", EndedBy::Carrier),
         };
+        self.finish(status, by).await;
+    }
+
+    /// The end of the call.
+    pub(crate) async fn finish(&mut self, status: &'static str, by: EndedBy) {
         // If somebody was faster, it was they who ended the call.
         self.call.end(by);
+        self.finish_recordings().await;
         self.enter(status, "completed").await;
     }
 
-    /// Fetches and runs documents until there is none left: the final status, and who ended the call.
-    async fn follow(&mut self, first: Jump) -> Result<(&'static str, EndedBy), Ended> {
-        let mut jump = first;
+    /// Runs documents until there is none left, also those that the app gives through the REST API meanwhile: the final
+    /// status, and who ended the call.
+    pub(crate) async fn follow(&mut self, first: Source) -> Result<(&'static str, EndedBy), Ended> {
+        let mut source = first;
+        for _ in 0..MOST_DOCUMENTS {
+            let end = self.follow_links(source).await;
+            match self.call.take_diversion() {
+                Some(diversion) => source = self.divert(diversion),
+                None => return end,
+            }
+        }
+        Ok(self.endless())
+    }
+
+    fn divert(&mut self, diversion: Diversion) -> Source {
+        let setting = |name: &str| {
+            let mut settings = diversion.settings.iter();
+            settings
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        };
+        let method = |name: &str| setting(name).and_then(|method| Method::parse(&method));
+        if let Some(url) = setting("StatusCallback") {
+            self.callback = Some(StatusCallback {
+                url,
+                method: method("StatusCallbackMethod").unwrap_or(Method::Post),
+                events: match self.callback.take() {
+                    Some(callback) => callback.events,
+                    None => vec!["completed".into()],
+                },
+            });
+        }
+        if let Some(url) = setting("FallbackUrl") {
+            self.fallback = Some((url, method("FallbackMethod").unwrap_or(Method::Post)));
+        }
+        match diversion.document {
+            NewDocument::Inline(text) => Source::Inline(text),
+            NewDocument::Fetch { url, method } => Source::Fetch(Jump {
+                purpose: "update",
+                url,
+                method: method.unwrap_or(Method::Post),
+                extra: vec![],
+            }),
+        }
+    }
+
+    /// Follows documents from one to the next.
+    async fn follow_links(&mut self, first: Source) -> Result<(&'static str, EndedBy), Ended> {
+        let mut source = first;
         for _ in 0..MOST_DOCUMENTS {
             self.call.check()?;
-            let Some((root, url)) = self.fetch(&jump).await else {
+            let document = match &source {
+                Source::Fetch(jump) => self.fetch(jump).await,
+                Source::Inline(text) => self.read_inline(text),
+            };
+            let Some((root, url)) = document else {
                 // The caller hears that an application error has occurred.
                 return Ok(("completed", EndedBy::Carrier));
             };
             self.call.check()?;
             match self.run_document(&root, &url).await? {
-                Next::Document(next) => jump = next,
+                Next::Document(next) => source = Source::Fetch(next),
                 Next::HangUp(status) => return Ok((status, self.ended_by())),
                 Next::Verb => return Ok(("completed", self.ended_by())),
             }
         }
+        Ok(self.endless())
+    }
+
+    fn endless(&self) -> (&'static str, EndedBy) {
         self.call.complain(Finding::error(
             "endless-documents",
             format!("one call led through {MOST_DOCUMENTS} documents"),
         ));
-        Ok(("completed", EndedBy::Carrier))
+        ("completed", EndedBy::Carrier)
     }
 
     fn ended_by(&self) -> EndedBy {
@@ -163,10 +270,11 @@ impl<'a> Session<'a> {
                 (code, jump.url.clone())
             }
         };
+        let (url, method) = self.fallback.clone()?;
         let fallback = Jump {
             purpose: "fallback",
-            url: self.call.fallback_url()?,
-            method: Method::Post,
+            url,
+            method,
             extra: pairs([("ErrorCode", code.as_ref()), ("ErrorUrl", &failed_url)]),
         };
         match self.fetch_once(&fallback).await {
@@ -204,6 +312,19 @@ impl<'a> Session<'a> {
         Err(Finding::error("11215", "too many HTTP redirects"))
     }
 
+    /// A document without a URL of its own, against which nothing can be relative.
+    fn read_inline(&self, text: &str) -> Option<(Element, String)> {
+        let result = twiml::parse(text);
+        self.keep("inline", text.to_owned(), &result);
+        match result {
+            Ok(root) => Some((root, String::new())),
+            Err(finding) => {
+                self.call.complain(finding);
+                None
+            }
+        }
+    }
+
     fn read_document(&self, purpose: &str, reply: &WebhookReply) -> Result<Element, Finding> {
         if !reply.status.is_success() {
             return Err(Finding::error(
@@ -236,18 +357,22 @@ impl<'a> Session<'a> {
                 format!("the content type \"{other}\" is not one that can be TwiML (text/xml)"),
             )),
         };
-        if let Ok(root) = &result {
+        self.keep(purpose, text, &result);
+        result
+    }
+
+    fn keep(&self, asked_by: &str, raw: String, result: &Result<Element, Finding>) {
+        if let Ok(root) = result {
             self.call.complain_all(twiml::lint(root));
         }
         self.call.document(Document {
-            asked_by: purpose.into(),
-            raw: text,
+            asked_by: asked_by.into(),
+            raw,
             instructions: result
                 .as_ref()
                 .map(|root| root.children.iter().map(verbs::instruction).collect())
                 .unwrap_or_default(),
         });
-        result
     }
 
     // Webhooks.
@@ -260,30 +385,7 @@ impl<'a> Session<'a> {
         url: &str,
         parameters: Parameters,
     ) -> Webhook {
-        let encoded = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&parameters)
-            .finish();
-        let token = &self.account.auth_token;
-        let webhook = match method {
-            Method::Post => Webhook::new(purpose, method.into(), url)
-                .with_header("X-Twilio-Signature", signature(token, url, &parameters))
-                .with_body("application/x-www-form-urlencoded; charset=UTF-8", encoded),
-            Method::Get => {
-                let (url, fragment) = match url.split_once('#') {
-                    Some((url, fragment)) => (url, format!("#{fragment}")),
-                    None => (url, String::new()),
-                };
-                let border = if url.contains('?') { '&' } else { '?' };
-                let url = format!("{url}{border}{encoded}{fragment}");
-                let signature = signature(token, &url, &[]);
-                Webhook::new(purpose, method.into(), url)
-                    .with_header("X-Twilio-Signature", signature)
-            }
-        };
-        webhook
-            .with_header("I-Twilio-Idempotency-Token", random::uuid())
-            .with_header("User-Agent", "TwilioProxy/1.1")
-            .with_header("Accept", "*/*")
+        webhook(self.account, purpose, method, url, parameters)
     }
 
     /// The parameters that every request has, and more.
@@ -304,36 +406,36 @@ impl<'a> Session<'a> {
             ("CallerCountry", "US"),
             ("CallerState", "CA"),
             ("CallerZip", "94105"),
-            ("Direction", "inbound"),
+            ("Direction", self.direction),
             ("From", from),
             ("FromCity", ""),
             ("FromCountry", "US"),
             ("FromState", "CA"),
             ("FromZip", "94105"),
-            ("StirVerstat", "TN-Validation-Passed-A"),
             ("To", to),
             ("ToCity", ""),
             ("ToCountry", "US"),
             ("ToState", "CA"),
             ("ToZip", ""),
         ]);
+        if self.direction == "inbound" {
+            parameters.extend(pairs([("StirVerstat", "TN-Validation-Passed-A")]));
+        }
+        if let Some(answered_by) = self.answered_by {
+            parameters.extend(pairs([("AnsweredBy", answered_by)]));
+        }
         parameters.extend_from_slice(extra);
         parameters
     }
 
     /// A new status of the call, with its callback if the account wants that event.
-    async fn enter(&mut self, status: &'static str, event: &str) {
+    pub(crate) async fn enter(&mut self, status: &'static str, event: &str) {
         self.status = status;
         self.call.status(status);
-        let Some(url) = self.call.status_url() else {
+        let Some(callback) = self.callback.clone() else {
             return;
         };
-        if !self
-            .account
-            .status_events
-            .iter()
-            .any(|wanted| wanted == event)
-        {
+        if !callback.events.iter().any(|wanted| wanted == event) {
             return;
         }
         let mut extra = pairs([
@@ -351,15 +453,49 @@ impl<'a> Session<'a> {
             // Billed minutes.
             extra.push(("Duration".into(), seconds.div_ceil(60).to_string()));
             extra.push(("SipResponseCode".into(), sip_code(status).into()));
+            extra.extend(self.recorded_from_the_start());
         }
         let webhook = self.webhook(
             &format!("status {status}"),
-            Method::Post,
-            &url,
+            callback.method,
+            &callback.url,
             self.parameters(&extra),
         );
         self.call.callback(webhook, acknowledged()).await;
     }
+}
+
+/// A signed request of an account.
+pub(crate) fn webhook(
+    account: &TwilioAccount,
+    purpose: &str,
+    method: Method,
+    url: &str,
+    parameters: Parameters,
+) -> Webhook {
+    let encoded = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(&parameters)
+        .finish();
+    let token = &account.auth_token;
+    let webhook = match method {
+        Method::Post => Webhook::new(purpose, method.into(), url)
+            .with_header("X-Twilio-Signature", signature(token, url, &parameters))
+            .with_body("application/x-www-form-urlencoded; charset=UTF-8", encoded),
+        Method::Get => {
+            let (url, fragment) = match url.split_once('#') {
+                Some((url, fragment)) => (url, format!("#{fragment}")),
+                None => (url, String::new()),
+            };
+            let border = if url.contains('?') { '&' } else { '?' };
+            let url = format!("{url}{border}{encoded}{fragment}");
+            let signature = signature(token, &url, &[]);
+            Webhook::new(purpose, method.into(), url).with_header("X-Twilio-Signature", signature)
+        }
+    };
+    webhook
+        .with_header("I-Twilio-Idempotency-Token", random::uuid())
+        .with_header("User-Agent", "TwilioProxy/1.1")
+        .with_header("Accept", "*/*")
 }
 
 fn sip_code(status: &str) -> &'static str {

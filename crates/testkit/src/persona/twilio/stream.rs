@@ -33,7 +33,7 @@ impl Session<'_> {
         }
         self.closed_by_app = self.run_stream(noun, base).await;
         let action = verb.attribute("action").is_some();
-        if action && self.call.check().is_err() {
+        if action && self.call.ended_by().is_some() {
             // The caller is gone, and still the app hears of it. Its answer is not followed.
             self.status = "completed";
             if let Next::Document(jump) = self.action("connect", verb, base, vec![]) {
@@ -91,7 +91,7 @@ impl Session<'_> {
                 "31903",
                 "the connection of the app broke without a close",
             )),
-            StreamEnd::CallEnded | StreamEnd::Dropped => {}
+            StreamEnd::CallEnded | StreamEnd::Stopped | StreamEnd::Dropped => {}
         }
         self.stream_event(noun, base, &stream_sid, "stream-stopped", None)
             .await;

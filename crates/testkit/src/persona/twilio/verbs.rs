@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::complaint::Finding;
 use crate::document::Instruction;
-use crate::engine::{Ended, Keypad, Method, random, resolve};
+use crate::engine::{Ended, Keypad, Method, Recording, random, resolve};
+use crate::persona::twilio::recordings::recording_url;
 use crate::persona::twilio::session::{Jump, Next, Parameters, Session, acknowledged, pairs};
 use crate::persona::twilio::twiml::Element;
 
@@ -57,6 +58,11 @@ impl Session<'_> {
         }
         self.closed_by_app = false;
         match verb.name.as_str() {
+            "Play" if verb.attribute("digits").is_some() => {
+                let digits = verb.attribute("digits").unwrap_or_default();
+                self.call.live().send_tones(digits);
+                self.call.pass(self.call.prompt()).await?;
+            }
             "Say" | "Play" => self.call.pass(self.call.prompt()).await?,
             "Pause" => self.call.pass(pause_length(verb)).await?,
             "Gather" => return self.gather_digits(verb, url).await,
@@ -153,13 +159,15 @@ impl Session<'_> {
     }
 
     async fn record(&mut self, verb: &Element, base: &str) -> Result<Next, Ended> {
+        let live = self.call.live();
+        let sid = format!("RE{}", random::hex::<16>());
+        let settings = pairs([("Source", "RecordVerb"), ("RecordingTrack", "inbound")]);
+        let mut recording = Recording::begin(live, &sid, "in-progress").with_settings(settings);
         // The caller says something short.
         self.call.pass(Duration::from_secs(1)).await?;
-        let sid = format!("RE{}", random::hex::<16>());
-        let url = format!(
-            "https://api.twilio.com/2010-04-01/Accounts/{}/Recordings/{sid}",
-            self.account.account_sid
-        );
+        recording.finish(live, "completed");
+        live.recordings(|recordings| recordings.push(recording));
+        let url = recording_url(self.account, live, &sid);
         let recording = pairs([
             ("RecordingSid", sid.as_str()),
             ("RecordingUrl", &url),

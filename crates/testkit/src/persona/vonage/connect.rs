@@ -122,6 +122,7 @@ impl Session<'_> {
             )),
             StreamEnd::AppClosed(1000 | 1001 | 1005)
             | StreamEnd::CallEnded
+            | StreamEnd::Stopped
             | StreamEnd::Dropped => {}
             StreamEnd::AppClosed(code) => self.call.complain(Finding::warning(
                 "odd-close-code",
