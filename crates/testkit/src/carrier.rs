@@ -150,6 +150,12 @@ impl SimulatedCarrier {
         self.desk.call(id)
     }
 
+    /// Forgets a call that is over: an outcome holds up to ten minutes of audio, and a carrier of many calls many of them.
+    /// The API does not know the call any more.
+    pub fn forget(&self, id: &str) {
+        self.desk.forget(id);
+    }
+
     /// Waits for the end of a call that the app has placed. `None` when there is no such call.
     pub async fn outcome(&self, id: &str) -> Option<Outcome> {
         self.desk.outcome(id).await

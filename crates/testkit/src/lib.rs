@@ -37,13 +37,24 @@
 //! personas in the same way and hand them to [`Simulator::carrier`]. Nothing here is shared with the libraries that
 //! talk to the real carriers, not even µ-law: or both could be wrong together.
 //!
+//! # Calls that the app places
+//! [`SimulatedCall::serve`] opens the carrier's REST API on loopback, with the same settings as the pattern of the calls
+//! to come. The app places calls there as at the real carrier, and the [`SimulatedCarrier`] calls a person, calls the app
+//! back, lets it steer the call, and keeps requests and outcomes. [`OnDial`] says who answers, [`Fault`] what goes wrong.
+//!
+//! | | place | hang up | new document | keys | recording | look up |
+//! |---|---|---|---|---|---|---|
+//! | Twilio | TwiML, URL or application; Basic with token or API key; one new call per second | `Status` | `Url`, `Twiml` | `<Play digits>`, `SendDigits` | start, pause, stop, fetch | fetch, list |
+//! | Vonage | NCCO or URL; RS256 token; 3 calls and 15 requests per second | `hangup`, also of the socket's leg | `transfer` | `dtmf` | fetch | fetch, list |
+//! | Exotel | two numbers, flow or stream; Basic; 200 requests per minute | – | – | – | fetch | fetch, list |
+//!
 //! # Time
 //! [`SimulatedCall::speed`] makes call time run faster: speech, silence, prompts and playout. Deadlines and latencies
 //! are wall time, because the app does not get faster.
 //!
 //! # What is not simulated
-//! TLS (the server under test is on loopback, whatever its public URL says), speech recognition, one-way streams,
-//! the REST APIs. A document that uses such a thing gets a complaint of severity [`Severity::Note`].
+//! TLS (the server under test and the REST APIs are on loopback, whatever their public URLs say), speech recognition,
+//! one-way streams, Vonage's calls to sockets. A document that uses such a thing gets a complaint of severity [`Severity::Note`].
 
 mod carrier;
 pub mod complaint;

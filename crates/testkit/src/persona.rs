@@ -15,7 +15,8 @@ pub mod vonage;
 ///
 /// A persona drives one call from the first webhook to the last callback. Whatever waits returns
 /// [`Ended`](crate::engine::Ended) when the call ends meanwhile: hand it up with `?`, then send what this carrier sends
-/// at the end. The engine watches the deadlines, plays the caller, keeps the record and delivers callbacks.
+/// at the end. With a [REST API](Self::rest) of its own the call may also be diverted meanwhile, which looks the same: then
+/// [`take_diversion`](Call::take_diversion) says where to, and the call goes on. The engine watches the deadlines, plays the caller, keeps the record and delivers callbacks.
 ///
 /// A persona is used for many calls at once, so what belongs to one call lives in [`run`](Self::run).
 ///

@@ -1,4 +1,5 @@
-//! Exotel (India): applets that ask for one thing each, a JSON socket with linear audio, Passthru and status callbacks.
+//! Exotel (India): applets that ask for one thing each, a JSON socket with linear audio, Passthru and status callbacks,
+//! the REST API that places calls.
 //!
 //! ```
 //! use std::time::Duration;
@@ -24,6 +25,10 @@
 //! signed. What Exotel's pages leave open, or say twice and differently, is an option of [`ExotelAccount`]; its default is
 //! what was seen in real calls, and where nothing was seen, what is harder for an app.
 //!
+//! The REST API ([`serve`](crate::SimulatedCall::serve)) places calls in all three modes: two numbers, a flow, a stream.
+//! The flow of a placed call is the flow of the account, whatever its number; its applets ask the answer URL as those of
+//! inbound calls do. No request hangs a call up or steers it: Exotel has none.
+//!
 //! How a call ends: `completed` when an applet has worked or the flow ran to its end; `failed` when nothing could be done
 //! with what the app answered; `canceled` when it was over before any applet had worked. These words are Exotel's, but
 //! which of them an unanswered call of a flow gets is not documented.
@@ -31,12 +36,14 @@
 //! <https://developer.exotel.com/docs/agentstream/websocket-protocol>
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::engine::Call;
+use crate::engine::{Call, RestApi};
 use crate::persona::Persona;
+use crate::persona::exotel::rest::ExotelRest;
 use crate::persona::exotel::session::Session;
 
 mod applet;
@@ -48,7 +55,9 @@ mod greeting;
 mod members;
 mod menu;
 mod number;
+mod outbound;
 mod passthru;
+mod rest;
 mod session;
 mod stream;
 mod target;
@@ -94,6 +103,14 @@ pub struct ExotelAccount {
     /// Which status callbacks are sent: any of `ringing`, `answered`, `terminal`. Default: none is chosen, and then one comes at
     /// the end with the four basic fields only.
     pub status_events: Vec<String>,
+    /// API key and token, for the REST API. Default: none, and then no request is authentic.
+    pub api_key: Option<(String, String)>,
+    /// The numbers that calls may show (`CallerId`). Default: none are named, and then every number will do.
+    pub numbers: Vec<String>,
+    /// Whether calls may be connected to a stream without a flow, which Exotel enables on request. Default: yes.
+    pub direct_streams: bool,
+    /// How many REST requests may come in a minute (429 beyond that). Default: 200.
+    pub requests_per_minute: usize,
 }
 
 impl ExotelAccount {
@@ -114,7 +131,35 @@ impl ExotelAccount {
             all_agent_events: false,
             callback_body: CallbackBody::Multipart,
             status_events: vec![],
+            api_key: None,
+            numbers: vec![],
+            direct_streams: true,
+            requests_per_minute: 200,
         }
+    }
+
+    /// The API key and its token, with which the REST API is used.
+    pub fn with_api_key(mut self, key: impl Into<String>, token: impl Into<String>) -> Self {
+        self.api_key = Some((key.into(), token.into()));
+        self
+    }
+
+    /// With one more number that calls may show; all others are refused then.
+    pub fn with_number(mut self, number: impl Into<String>) -> Self {
+        self.numbers.push(number.into());
+        self
+    }
+
+    /// Calls cannot be connected to a stream without a flow: 403.
+    pub fn without_direct_streams(mut self) -> Self {
+        self.direct_streams = false;
+        self
+    }
+
+    /// How many REST requests may come in a minute (wall time).
+    pub fn with_requests_per_minute(mut self, requests: usize) -> Self {
+        self.requests_per_minute = requests;
+        self
     }
 
     /// The applets that a call runs through.
@@ -236,7 +281,11 @@ impl Persona for Exotel {
         "exotel"
     }
 
+    fn rest(&self) -> Option<Arc<dyn RestApi>> {
+        Some(Arc::new(ExotelRest::new(self.account.clone())))
+    }
+
     async fn run(&self, call: &Call) {
-        Session::new(&self.account, call).run().await;
+        Session::incoming(&self.account, call).run().await;
     }
 }

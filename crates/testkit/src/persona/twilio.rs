@@ -23,6 +23,7 @@ mod sign;
 mod stream;
 mod twiml;
 mod verbs;
+mod webhooks;
 mod wire;
 
 pub use self::sign::UpgradeSignature;

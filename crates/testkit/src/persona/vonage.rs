@@ -1,21 +1,26 @@
-//! Vonage: JSON webhooks with a signed token, NCCO, binary media frames of exactly one size.
+//! Vonage: JSON webhooks with a signed token, NCCO, binary media frames of exactly one size, the REST API of calls.
 //!
 //! <https://developer.vonage.com/en/voice/voice-api/overview>
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::engine::{Call, MarksOnClear, Method};
+use crate::engine::{Call, MarksOnClear, Method, RestApi};
 use crate::persona::Persona;
+use crate::persona::vonage::rest::VonageRest;
 use crate::persona::vonage::session::Session;
 
 mod actions;
 mod connect;
 mod events;
 mod jwt;
+mod key;
 mod ncco;
+mod outbound;
+mod rest;
 mod rules;
 mod session;
 mod wire;
@@ -36,6 +41,13 @@ pub struct VonageAccount {
     pub event_method: Method,
     /// What becomes of notifies that a clear has overtaken. The carrier does not say. Default: they are dropped.
     pub notifies_on_clear: MarksOnClear,
+    /// The application's public key (PEM), for the signatures of REST requests. Default: none, and then only the structure
+    /// and the claims of their tokens are checked, not who signed them.
+    pub public_key: Option<String>,
+    /// How many calls may be placed in any second (429 beyond that). Default: 3.
+    pub calls_per_second: usize,
+    /// How many other REST requests may come in any second (429 beyond that). Default: 15.
+    pub requests_per_second: usize,
 }
 
 impl VonageAccount {
@@ -52,7 +64,24 @@ impl VonageAccount {
             signed: true,
             event_method: Method::Post,
             notifies_on_clear: MarksOnClear::Drop,
+            public_key: None,
+            calls_per_second: 3,
+            requests_per_second: 15,
         }
+    }
+
+    /// The application's public key: `-----BEGIN PUBLIC KEY-----` or `-----BEGIN RSA PUBLIC KEY-----`. With one that cannot
+    /// be read, no REST request is authentic.
+    pub fn with_public_key(mut self, pem: impl Into<String>) -> Self {
+        self.public_key = Some(pem.into());
+        self
+    }
+
+    /// How many calls may be placed, and how many other REST requests may come, in any second (wall time).
+    pub fn with_limits(mut self, calls_per_second: usize, requests_per_second: usize) -> Self {
+        self.calls_per_second = calls_per_second;
+        self.requests_per_second = requests_per_second;
+        self
     }
 
     /// Webhooks come without a token, as with `signed_callbacks` switched off.
@@ -80,6 +109,7 @@ impl fmt::Debug for VonageAccount {
             .field("signed", &self.signed)
             .field("event_method", &self.event_method)
             .field("notifies_on_clear", &self.notifies_on_clear)
+            .field("has_public_key", &self.public_key.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -108,7 +138,11 @@ impl Persona for Vonage {
         Duration::from_secs(1)
     }
 
+    fn rest(&self) -> Option<Arc<dyn RestApi>> {
+        Some(Arc::new(VonageRest::new(self.account.clone())))
+    }
+
     async fn run(&self, call: &Call) {
-        Session::new(&self.account, call).run().await;
+        Session::incoming(&self.account, call).run().await;
     }
 }

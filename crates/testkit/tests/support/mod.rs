@@ -8,7 +8,10 @@
     unreachable_pub
 )]
 
+pub mod key;
 pub mod raw;
+pub mod twilio_api;
+pub mod vonage_api;
 
 use std::convert::Infallible;
 use std::future::Future;

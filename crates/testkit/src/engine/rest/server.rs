@@ -25,8 +25,10 @@ use crate::trace::{TraceKind, Way};
 /// More connections at once than this wait.
 const MOST_CONNECTIONS: usize = 256;
 const LARGEST_BODY: usize = 1024 * 1024;
-/// A request that is not complete by then never will be.
+/// A body that is not complete by then never will be.
 const SLOWEST_REQUEST: Duration = Duration::from_secs(10);
+/// A connection may be idle so long between two requests.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
 /// Between the response and the first message of the call that it placed: on the way to the carrier's telephones.
 const BEFORE_CALL: Duration = Duration::from_millis(20);
 /// A call whose first callback is not answered by then has none.
@@ -70,7 +72,7 @@ async fn connection(stream: TcpStream, api: SharedApi, desk: Arc<Switchboard>) {
     // An error here is a client that went away, or a connection that was closed on purpose.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(SLOWEST_REQUEST)
+        .header_read_timeout(LONGEST_IDLE)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -264,6 +264,10 @@ impl Switchboard {
         over.as_ref().map(|outcome| Outcome::clone(outcome))
     }
 
+    pub(crate) fn forget(&self, id: &str) {
+        lock(&self.lines).retain(|line| !line.call.is_over() || !line.call.answers_to(id));
+    }
+
     pub(crate) fn inject(&self, fault: Fault) {
         lock(&self.faults).push(fault);
     }

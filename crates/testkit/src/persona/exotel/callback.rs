@@ -26,6 +26,18 @@ pub enum CallbackBody {
 struct Leg {
     seconds: u64,
     status: &'static str,
+    /// Known of legs that the app had dialled.
+    answered_by: Option<&'static str>,
+}
+
+impl Leg {
+    fn json(&self) -> Value {
+        let mut leg = json!({"OnCallDuration": self.seconds, "Status": self.status});
+        if let Some(answered_by) = self.answered_by {
+            leg["AnsweredBy"] = answered_by.into();
+        }
+        leg
+    }
 }
 
 impl Session<'_> {
@@ -33,10 +45,10 @@ impl Session<'_> {
     pub(crate) async fn enter(&mut self, status: &'static str, event: &str) {
         self.status = status;
         self.call.status(status);
-        let Some(url) = self.call.status_url() else {
+        let Some(callback) = &self.callback else {
             return;
         };
-        let chosen = &self.account.status_events;
+        let chosen = &callback.events;
         let wanted = chosen.iter().any(|chosen| chosen == event);
         let basic = chosen.is_empty() && event == "terminal";
         if !wanted && !basic {
@@ -46,14 +58,14 @@ impl Session<'_> {
             ("CallSid", self.call_sid.as_str()),
             ("DateUpdated", &now()),
             ("Status", status),
-            ("RecordingUrl", ""),
+            ("RecordingUrl", &self.recording_url()),
         ]);
         let mut legs = vec![];
         if wanted {
             fields.extend(self.further_fields(event));
             legs = self.legs();
         }
-        let (content_type, body) = match self.account.callback_body {
+        let (content_type, body) = match callback.body {
             CallbackBody::Multipart => multipart(&with_legs(fields, &legs)),
             CallbackBody::Form => (
                 "application/x-www-form-urlencoded".into(),
@@ -64,29 +76,33 @@ impl Session<'_> {
                 self.json(fields, &legs, wanted).to_string(),
             ),
         };
-        let webhook = Webhook::new(format!("status {status}"), Method::POST, url)
+        let webhook = Webhook::new(format!("status {status}"), Method::POST, &callback.url)
             .with_body(content_type, body);
         self.call.callback(webhook, acknowledged()).await;
     }
 
     fn further_fields(&self, event: &str) -> Parameters {
-        let to = written(self.call.to());
+        let to = written(&self.parties.to);
         let end = if event == "terminal" {
             now()
         } else {
             String::new()
         };
-        pairs([
+        let mut fields = pairs([
             ("EventType", event),
             ("DateCreated", &self.created),
             ("To", &to),
-            ("From", &written(self.call.from())),
+            ("From", &written(&self.parties.from)),
             ("PhoneNumberSid", &to),
             ("StartTime", &self.created),
             ("EndTime", &end),
             ("ConversationDuration", &self.seconds().to_string()),
-            ("Direction", "inbound"),
-        ])
+            ("Direction", self.parties.api_direction),
+        ]);
+        if let Some(field) = &self.custom_field {
+            fields.extend(pairs([("CustomField", field.as_str())]));
+        }
+        fields
     }
 
     /// The caller's leg, and the last one that was dialled.
@@ -94,10 +110,12 @@ impl Session<'_> {
         let caller = Leg {
             seconds: self.seconds(),
             status: self.status,
+            answered_by: self.answered_by,
         };
         let callee = self.dialled.as_ref().map(|dialled| Leg {
             seconds: dialled.seconds(),
             status: dialled.status(),
+            answered_by: None,
         });
         std::iter::once(caller).chain(callee).collect()
     }
@@ -109,10 +127,7 @@ impl Session<'_> {
             .collect();
         if complete {
             object.insert("ConversationDuration".into(), self.seconds().into());
-            let legs = legs
-                .iter()
-                .map(|leg| json!({"OnCallDuration": leg.seconds, "Status": leg.status}))
-                .collect();
+            let legs = legs.iter().map(Leg::json).collect();
             object.insert("Legs".into(), Value::Array(legs));
         }
         Value::Object(object)
@@ -127,6 +142,9 @@ fn with_legs(mut fields: Parameters, legs: &[Leg]) -> Parameters {
             leg.seconds.to_string(),
         ));
         fields.push((format!("Legs[{index}][Status]"), leg.status.into()));
+        if let Some(answered_by) = leg.answered_by {
+            fields.push((format!("Legs[{index}][AnsweredBy]"), answered_by.into()));
+        }
     }
     fields
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::complaint::Finding;
-use crate::engine::{Call, Ended, clock, random, resolve};
+use crate::engine::{Call, Ended, LiveCall, clock, random, resolve};
 use crate::outcome::EndedBy;
 use crate::persona::exotel::ExotelAccount;
 use crate::persona::exotel::applet::Applet;
+use crate::persona::exotel::callback::CallbackBody;
 use crate::persona::exotel::dial::Dialled;
 use crate::persona::exotel::number::written;
 use crate::persona::exotel::passthru::{Branch, StreamReport};
@@ -36,6 +37,36 @@ pub(crate) struct Session<'a> {
     pub(crate) digits: Option<String>,
     /// What the last Connect applet did.
     pub(crate) dialled: Option<Dialled>,
+    pub(crate) parties: Parties,
+    pub(crate) callback: Option<Callback>,
+    /// `CustomField`, of calls that the app has placed.
+    pub(crate) custom_field: Option<String>,
+    /// The stream that the request has named.
+    pub(crate) stream_url: Option<String>,
+    /// Who answered, of calls that the app has placed.
+    pub(crate) answered_by: Option<&'static str>,
+}
+
+/// Who is called what.
+#[derive(Clone)]
+pub(crate) struct Parties {
+    /// `From` and `To`.
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// `CallFrom` and `CallTo`.
+    pub(crate) call_from: String,
+    pub(crate) call_to: String,
+    /// `Direction` of applets, and of the API.
+    pub(crate) direction: &'static str,
+    pub(crate) api_direction: &'static str,
+}
+
+/// Where status callbacks go, which, and how.
+#[derive(Clone)]
+pub(crate) struct Callback {
+    pub(crate) url: String,
+    pub(crate) events: Vec<String>,
+    pub(crate) body: CallbackBody,
 }
 
 /// India is 5½ hours ahead; the timestamps do not name the zone.
@@ -44,12 +75,37 @@ const INDIA: Duration = Duration::from_secs(5 * 3_600 + 1_800);
 const MOST_APPLETS: usize = 100;
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(account: &'a ExotelAccount, call: &'a Call) -> Self {
-        let tail = id_tail(random::bytes());
+    /// A call that came in.
+    pub(crate) fn incoming(account: &'a ExotelAccount, call: &'a Call) -> Self {
+        let (from, to) = (call.from().to_owned(), call.to().to_owned());
+        let parties = Parties {
+            call_from: from.clone(),
+            call_to: to.clone(),
+            from,
+            to,
+            direction: "incoming",
+            api_direction: "inbound",
+        };
+        let mut session = Self::new(account, call, new_call_sid(), parties);
+        session.callback = call.status_url().map(|url| Callback {
+            url,
+            events: account.status_events.clone(),
+            body: account.callback_body,
+        });
+        session
+    }
+
+    pub(crate) fn new(
+        account: &'a ExotelAccount,
+        call: &'a Call,
+        call_sid: String,
+        parties: Parties,
+    ) -> Self {
+        let tail = call_sid.get(28..).unwrap_or_default().to_owned();
         Self {
             account,
             call,
-            call_sid: format!("{}{tail}", random::hex::<14>()),
+            call_sid,
             tail,
             created: now(),
             status: "ringing",
@@ -58,6 +114,11 @@ impl<'a> Session<'a> {
             stream: None,
             digits: None,
             dialled: None,
+            parties,
+            callback: None,
+            custom_field: None,
+            stream_url: None,
+            answered_by: None,
         }
     }
 
@@ -70,12 +131,32 @@ impl<'a> Session<'a> {
             (Ok(()), false, EndedBy::Carrier) => "failed",
             _ => "completed",
         };
+        self.finish(status).await;
+    }
+
+    pub(crate) async fn finish(&mut self, status: &'static str) {
         // If somebody was faster, it was they who ended the call.
         self.call.end(self.ended_by);
+        self.finish_recordings();
         self.enter(status, "terminal").await;
     }
 
-    async fn follow(&mut self) -> Result<(), Ended> {
+    /// Recordings end with the call.
+    fn finish_recordings(&self) {
+        let call = self.call.live();
+        call.recordings(|recordings| {
+            for recording in recordings.iter_mut().filter(|known| known.is_running()) {
+                recording.finish(call, "completed");
+            }
+        });
+    }
+
+    /// Where the recording of the call is, once there is one.
+    pub(crate) fn recording_url(&self) -> String {
+        recording_url(self.account, self.call.live()).unwrap_or_default()
+    }
+
+    pub(crate) async fn follow(&mut self) -> Result<(), Ended> {
         let mut flow = VecDeque::from(self.account.flow.clone());
         for _ in 0..MOST_APPLETS {
             self.call.check()?;
@@ -143,17 +224,21 @@ impl<'a> Session<'a> {
 
     /// The parameters that every request of an applet has.
     pub(crate) fn call_parameters(&self) -> Parameters {
-        let (from, to) = (written(self.call.from()), written(self.call.to()));
-        pairs([
+        let parties = &self.parties;
+        let mut parameters = pairs([
             ("CallSid", self.call_sid.as_str()),
-            ("CallFrom", &from),
-            ("CallTo", &to),
-            ("Direction", "incoming"),
+            ("CallFrom", &written(&parties.call_from)),
+            ("CallTo", &written(&parties.call_to)),
+            ("Direction", parties.direction),
             ("Created", &self.created),
-            ("From", &from),
-            ("To", &to),
+            ("From", &written(&parties.from)),
+            ("To", &written(&parties.to)),
             ("CurrentTime", &now()),
-        ])
+        ]);
+        if let Some(field) = &self.custom_field {
+            parameters.extend(pairs([("CustomField", field.as_str())]));
+        }
+        parameters
     }
 
     /// With what the applets before have found out.
@@ -192,6 +277,29 @@ impl<'a> Session<'a> {
     pub(crate) fn seconds_since(&self, since: Instant) -> u64 {
         self.call.tempo().call(since.elapsed()).as_secs_f64().ceil() as u64
     }
+}
+
+/// A new id of a call.
+pub(crate) fn new_call_sid() -> String {
+    format!("{}{}", random::hex::<14>(), id_tail(random::bytes()))
+}
+
+/// Where the recording of a call is, once it is over.
+pub(crate) fn recording_url(account: &ExotelAccount, call: &LiveCall) -> Option<String> {
+    let base = call.base_url().unwrap_or("https://recordings.exotel.com");
+    call.recordings(|recordings| {
+        let recording = recordings.iter().find(|known| !known.is_running())?;
+        let account = &account.account_sid;
+        Some(format!(
+            "{base}/exotelrecordings/{account}/{}.mp3",
+            recording.id
+        ))
+    })
+}
+
+/// A moment, as Exotel writes it.
+pub(crate) fn moment(moment: std::time::SystemTime) -> String {
+    clock::local(moment, INDIA)
 }
 
 /// Now, as Exotel writes it.

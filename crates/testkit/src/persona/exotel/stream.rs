@@ -39,7 +39,7 @@ impl Session<'_> {
         let begun = Instant::now();
         let wire = ExotelWire::new(
             self.account,
-            self.call,
+            &self.parties,
             &self.call_sid,
             report.sid(),
             target,
@@ -52,7 +52,11 @@ impl Session<'_> {
 
     /// Where the stream is to be opened.
     async fn stream_url(&self) -> Result<String, Finding> {
-        if let Some(url) = &self.account.static_url {
+        if let Some(url) = self
+            .stream_url
+            .as_ref()
+            .or(self.account.static_url.as_ref())
+        {
             return Ok(url.clone());
         }
         let url = self.call.answer_url();

@@ -14,10 +14,11 @@ use serde_json::{Map, Value, json};
 
 use crate::complaint::Finding;
 use crate::engine::{
-    AppCommand, Call, MarksOnClear, MediaWire, PlayoutRules, Received, StopReason, WireMessage,
+    AppCommand, MarksOnClear, MediaWire, PlayoutRules, Received, StopReason, WireMessage,
 };
 use crate::persona::exotel::ExotelAccount;
 use crate::persona::exotel::number::written;
+use crate::persona::exotel::session::Parties;
 use crate::persona::exotel::target::Target;
 use crate::speech::duration_of;
 
@@ -95,7 +96,7 @@ impl Waiting {
 impl ExotelWire {
     pub(crate) fn new(
         account: &ExotelAccount,
-        call: &Call,
+        parties: &Parties,
         call_sid: &str,
         stream_sid: &str,
         target: Target,
@@ -104,8 +105,8 @@ impl ExotelWire {
             stream_sid: stream_sid.into(),
             call_sid: call_sid.into(),
             account_sid: account.account_sid.clone(),
-            from: written(call.from()),
-            to: written(call.to()),
+            from: written(&parties.from),
+            to: written(&parties.to),
         };
         Self::with_ids(ids, account, target.rate, target.parameters)
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::engine::{DialResult, Ended, Method, clock, random, resolve};
-use crate::persona::twilio::session::{Next, Parameters, Session, acknowledged, pairs};
+use crate::persona::twilio::session::{Next, Session};
 use crate::persona::twilio::twiml::Element;
 use crate::persona::twilio::verbs::method_of;
+use crate::persona::twilio::webhooks::{Parameters, acknowledged, pairs};
 
 /// A dialled leg.
 struct Child<'e> {

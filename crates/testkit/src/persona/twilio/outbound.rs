@@ -9,9 +9,8 @@ use crate::engine::{Call, Ended, Flow, Method, OnDial, Recording, beside, random
 use crate::outcome::EndedBy;
 use crate::persona::twilio::TwilioAccount;
 use crate::persona::twilio::recordings::tell;
-use crate::persona::twilio::session::{
-    Parameters, Session, Source, StatusCallback, acknowledged, pairs,
-};
+use crate::persona::twilio::session::{Session, Source};
+use crate::persona::twilio::webhooks::{Parameters, StatusCallback, acknowledged, pairs};
 
 /// What the app asked for.
 pub(crate) struct CallOrder {
@@ -129,7 +128,7 @@ async fn session_side(account: &TwilioAccount, call: &Call, order: &CallOrder) {
                 &DETECTION.as_millis().to_string(),
             ),
         ]);
-        let webhook = crate::persona::twilio::session::webhook(
+        let webhook = crate::persona::twilio::webhooks::webhook(
             account,
             "machine detection",
             method,

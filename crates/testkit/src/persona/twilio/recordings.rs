@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::engine::{LiveCall, Method, Recording, clock};
 use crate::persona::twilio::TwilioAccount;
-use crate::persona::twilio::session::{Parameters, Session, acknowledged, pairs, webhook};
+use crate::persona::twilio::session::Session;
+use crate::persona::twilio::webhooks::{Parameters, acknowledged, pairs, webhook};
 
 /// Where the media of a recording is: at the carrier, or at its simulation where one is served.
 pub(crate) fn recording_url(account: &TwilioAccount, call: &LiveCall, sid: &str) -> String {

@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 use crate::complaint::Finding;
 use crate::engine::{Ended, StreamEnd, Upgrade, UpgradeFailure, UrlParts, clock, random, resolve};
-use crate::persona::twilio::session::{Next, Session, acknowledged, pairs};
+use crate::persona::twilio::session::{Next, Session};
 use crate::persona::twilio::sign::{UpgradeSignature, signature};
 use crate::persona::twilio::twiml::Element;
 use crate::persona::twilio::verbs::method_of;
+use crate::persona::twilio::webhooks::{acknowledged, pairs};
 use crate::persona::twilio::wire::TwilioWire;
 
 /// Name and value of a parameter together are shorter than this.

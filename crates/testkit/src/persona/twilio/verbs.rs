@@ -6,8 +6,9 @@ use crate::complaint::Finding;
 use crate::document::Instruction;
 use crate::engine::{Ended, Keypad, Method, Recording, random, resolve};
 use crate::persona::twilio::recordings::recording_url;
-use crate::persona::twilio::session::{Jump, Next, Parameters, Session, acknowledged, pairs};
+use crate::persona::twilio::session::{Jump, Next, Session};
 use crate::persona::twilio::twiml::Element;
+use crate::persona::twilio::webhooks::{Parameters, acknowledged, pairs};
 
 /// A verb in neutral words.
 pub(crate) fn instruction(verb: &Element) -> Instruction {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::complaint::Finding;
-use crate::engine::{DialResult, Ended, Keypad, random};
+use crate::engine::{DialResult, Ended, Keypad, Recording, random};
 use crate::persona::vonage::events::{Leg, ending};
 use crate::persona::vonage::ncco::Action;
 use crate::persona::vonage::rules::{number, syntax};
@@ -117,15 +117,18 @@ impl Session<'_> {
     }
 
     async fn record(&mut self, action: &Action) -> Result<(), Ended> {
+        let format = action.text("format").unwrap_or("mp3");
+        let recording = Recording::begin(self.call.live(), random::uuid(), "in-progress")
+            .with_settings(vec![("format".into(), format.into())]);
         let waits = ["endOnSilence", "endOnKey", "timeOut"]
             .iter()
             .any(|member| action.get(member).is_some());
         if waits {
             // The caller says something short.
             self.call.pass(Duration::from_secs(1)).await?;
-            self.recorded(action).await;
+            self.recorded(action, recording).await;
         } else {
-            self.recordings.push(action.clone());
+            self.recordings.push((action.clone(), recording));
         }
         Ok(())
     }

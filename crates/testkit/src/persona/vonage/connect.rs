@@ -77,7 +77,7 @@ impl Session<'_> {
         let twin = self.clone();
         let streaming = async {
             let begun = tokio::time::Instant::now();
-            let end = call.stream(socket, Box::new(wire)).await;
+            let end = call.stream_as_leg(&leg.uuid, socket, Box::new(wire)).await;
             let talked = call.tempo().call(begun.elapsed());
             twin.socket_over(end, talked, target, &leg).await
         };
@@ -113,7 +113,10 @@ impl Session<'_> {
     ) -> SocketOver {
         let mut over = SocketOver {
             next: Next::Action,
-            closed_by_app: matches!(end, StreamEnd::AppClosed(_) | StreamEnd::AppVanished),
+            closed_by_app: matches!(
+                end,
+                StreamEnd::AppClosed(_) | StreamEnd::AppVanished | StreamEnd::Stopped
+            ),
         };
         match end {
             StreamEnd::AppVanished => self.call.complain(Finding::warning(
@@ -129,17 +132,15 @@ impl Session<'_> {
                 format!("the app closed its socket with code {code}; a deliberate end is 1000"),
             )),
         }
-        if end != StreamEnd::CallEnded {
+        // A leg that was hung up is no surprise.
+        let planned = matches!(end, StreamEnd::CallEnded | StreamEnd::Stopped);
+        if !planned {
             let members = self.status_members(leg, "disconnected");
             if let Some(actions) = self.consult(target.clone(), "disconnected", members).await {
                 over.next = Next::Replace(actions);
             }
         }
-        let by = if end == StreamEnd::CallEnded {
-            "platform"
-        } else {
-            "user"
-        };
+        let by = if planned { "platform" } else { "user" };
         let mut members = self.status_members(leg, "completed");
         members.extend(ending(talked.as_secs_f64().ceil() as u64, by));
         self.tell(target, "completed", members).await;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::complaint::Finding;
-use crate::engine::{Method, ReplyCheck, random};
-use crate::outcome::EndedBy;
+use crate::engine::{Method, Recording, ReplyCheck, clock, random};
 use crate::persona::vonage::ncco::Action;
 use crate::persona::vonage::session::{Members, Session};
 
@@ -43,12 +42,9 @@ impl Session<'_> {
         }
     }
 
-    /// The application's event URL.
+    /// Where events of the call go: the URL of the request that placed it, else the application's.
     pub(crate) fn application(&self) -> Option<EventTarget> {
-        Some(EventTarget {
-            url: self.call.status_url()?,
-            method: self.account.event_method,
-        })
+        self.events.clone()
     }
 
     /// A status of the caller's leg.
@@ -60,7 +56,7 @@ impl Session<'_> {
     /// The end of the caller's leg.
     pub(crate) async fn completed(&self, status: &str) {
         let by = match self.call.ended_by() {
-            Some(EndedBy::Caller) => "user",
+            Some(by) if by.is_person() => "user",
             _ => "platform",
         };
         let seconds = self
@@ -154,15 +150,17 @@ impl Session<'_> {
     }
 
     /// The result of a recording.
-    pub(crate) async fn recorded(&self, action: &Action) {
-        let file = random::uuid();
+    pub(crate) async fn recorded(&self, action: &Action, mut recording: Recording) {
+        let call = self.call.live();
+        recording.finish(call, "completed");
+        let base = call.base_url().unwrap_or("https://api.nexmo.com");
+        let url = format!("{base}/v1/files/{}", recording.id);
+        let begun = clock::iso_8601(recording.begun);
+        call.recordings(|recordings| recordings.push(recording));
         let members = vec![
-            ("start_time", self.now()),
+            ("start_time", begun.into()),
             ("end_time", self.now()),
-            (
-                "recording_url",
-                format!("https://api.nexmo.com/v1/files/{file}").into(),
-            ),
+            ("recording_url", url.into()),
             ("size", 16_000.into()),
             ("recording_uuid", random::uuid().into()),
             ("conversation_uuid", self.conversation.as_str().into()),

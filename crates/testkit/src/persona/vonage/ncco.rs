@@ -67,6 +67,10 @@ impl Action {
             .unwrap_or_default()
     }
 
+    pub(crate) fn value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
     pub(crate) fn get(&self, member: &str) -> Option<&Value> {
         self.0.get(member)
     }

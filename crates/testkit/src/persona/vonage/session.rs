@@ -9,10 +9,13 @@ use tokio::time::Instant;
 
 use crate::complaint::Finding;
 use crate::document::Document;
-use crate::engine::{Call, Ended, Method, Webhook, WebhookFailure, WebhookReply, clock, random};
+use crate::engine::{
+    Call, Diversion, Ended, Method, NewDocument, Recording, Webhook, WebhookFailure, WebhookReply,
+    clock, random,
+};
 use crate::outcome::EndedBy;
 use crate::persona::vonage::VonageAccount;
-use crate::persona::vonage::events::Leg;
+use crate::persona::vonage::events::{EventTarget, Leg};
 use crate::persona::vonage::jwt::{bearer, query_payload};
 use crate::persona::vonage::ncco::{self, Action};
 
@@ -31,8 +34,21 @@ pub(crate) struct Session<'a> {
     /// The app closed its media socket, and nothing was said or played since.
     pub(crate) closed_by_app: bool,
     /// Recordings whose result comes after the call.
-    pub(crate) recordings: Vec<Action>,
+    pub(crate) recordings: Vec<(Action, Recording)>,
+    pub(crate) events: Option<EventTarget>,
     performed: usize,
+}
+
+/// Where the first document of a call is.
+#[derive(Clone)]
+pub(crate) enum Source {
+    Fetch {
+        url: String,
+        method: Method,
+        fallback: Option<String>,
+    },
+    /// In a request of the app.
+    Inline(String),
 }
 
 /// Where the flow of a call goes on.
@@ -52,19 +68,38 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(account: &'a VonageAccount, call: &'a Call) -> Self {
+    /// A call that came in.
+    pub(crate) fn incoming(account: &'a VonageAccount, call: &'a Call) -> Self {
+        let leg = Leg {
+            // Legs from the telephone network have ids without dashes.
+            uuid: random::hex::<16>(),
+            from: bare(call.from()),
+            to: bare(call.to()),
+            direction: "inbound",
+            headers: json!({}),
+        };
+        let events = call.status_url().map(|url| EventTarget {
+            url,
+            method: account.event_method,
+        });
+        let conversation = format!("CON-{}", random::uuid());
+        call.live().note("conversation_uuid", conversation.as_str());
+        Self::new(account, call, leg, conversation, events)
+    }
+
+    pub(crate) fn new(
+        account: &'a VonageAccount,
+        call: &'a Call,
+        leg: Leg,
+        conversation: String,
+        events: Option<EventTarget>,
+    ) -> Self {
         Self {
             account,
             call,
-            leg: Leg {
-                // Legs from the telephone network have ids without dashes.
-                uuid: random::hex::<16>(),
-                from: bare(call.from()),
-                to: bare(call.to()),
-                direction: "inbound",
-                headers: json!({}),
-            },
-            conversation: format!("CON-{}", random::uuid()),
+            leg,
+            conversation,
+            events,
             answered: None,
             closed_by_app: false,
             recordings: vec![],
@@ -78,25 +113,79 @@ impl<'a> Session<'a> {
         self.leg_event("started").await;
         self.call.status("ringing");
         self.leg_event("ringing").await;
-        let by = match self.first_document().await {
-            Some(actions) => match self.follow(actions).await {
-                Ok(()) if self.closed_by_app => EndedBy::App,
-                Ok(()) => EndedBy::Document,
-                Err(Ended) => EndedBy::Carrier,
-            },
-            None => EndedBy::Carrier,
-        };
+        let by = self
+            .talk(Source::Fetch {
+                url: self.call.answer_url(),
+                method: self.call.method().unwrap_or(Method::Get),
+                fallback: self.call.fallback_url(),
+            })
+            .await;
         // If somebody was faster, it was they who ended the call.
         self.call.end(by);
         let status = match (self.answered, by) {
             (Some(_), _) | (None, EndedBy::Document) => "completed",
             (None, _) => "failed",
         };
+        self.finish(status).await;
+    }
+
+    /// The end of an answered call, or of one that came in.
+    pub(crate) async fn finish(&mut self, status: &str) {
         self.call.status(status);
-        for recording in std::mem::take(&mut self.recordings) {
-            self.recorded(&recording).await;
+        for (action, recording) in std::mem::take(&mut self.recordings) {
+            self.recorded(&action, recording).await;
         }
         self.completed(status).await;
+    }
+
+    /// Follows the document, and those that the app gives meanwhile, until there is none left: who ended the call.
+    pub(crate) async fn talk(&mut self, source: Source) -> EndedBy {
+        let Some(mut actions) = self.first_document(source).await else {
+            return EndedBy::Carrier;
+        };
+        loop {
+            let followed = self.follow(actions).await;
+            let Some(diversion) = self.call.take_diversion() else {
+                return match followed {
+                    Ok(()) if self.closed_by_app => EndedBy::App,
+                    Ok(()) => EndedBy::Document,
+                    Err(Ended) => EndedBy::Carrier,
+                };
+            };
+            actions = match self.divert(diversion).await {
+                Some(actions) => actions,
+                None => return EndedBy::Carrier,
+            };
+        }
+    }
+
+    /// The leg goes on with another document: in a conversation of its own when the app transferred it, in the same one
+    /// when the document was the reply to an event.
+    async fn divert(&mut self, diversion: Diversion) -> Option<Vec<Action>> {
+        self.closed_by_app = false;
+        if diversion.settings.is_empty() {
+            let from = std::mem::replace(&mut self.conversation, format!("CON-{}", random::uuid()));
+            self.call
+                .live()
+                .note("conversation_uuid", self.conversation.as_str());
+            let members = vec![
+                ("conversation_uuid_from", from.into()),
+                ("conversation_uuid_to", self.conversation.as_str().into()),
+                ("uuid", self.leg.uuid.as_str().into()),
+                ("timestamp", self.now()),
+                ("type", "transfer".into()),
+            ];
+            self.tell(self.application(), "transfer", members).await;
+        }
+        let read = match diversion.document {
+            NewDocument::Inline(text) => self.read_ncco("transfer", &text).await,
+            NewDocument::Fetch { url, method } => {
+                let method = method.unwrap_or(Method::Get);
+                self.ask("transfer", method, &url, self.answer_members())
+                    .await
+            }
+        };
+        read.map_err(|finding| self.call.complain(finding)).ok()
     }
 
     /// Runs actions until there are none left.
@@ -127,7 +216,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn answer(&mut self) {
+    pub(crate) async fn answer(&mut self) {
         if self.answered.is_none() {
             self.answered = Some(Instant::now());
             self.call.status("answered");
@@ -138,9 +227,18 @@ impl<'a> Session<'a> {
 
     // Documents.
 
-    async fn first_document(&self) -> Option<Vec<Action>> {
-        let url = self.call.answer_url();
-        let method = self.call.method().unwrap_or(Method::Get);
+    async fn first_document(&self, source: Source) -> Option<Vec<Action>> {
+        let (url, method, fallback) = match source {
+            Source::Fetch {
+                url,
+                method,
+                fallback,
+            } => (url, method, fallback),
+            Source::Inline(text) => {
+                let read = self.read_ncco("inline", &text).await;
+                return read.map_err(|finding| self.call.complain(finding)).ok();
+            }
+        };
         let failure = match self
             .ask("answer", method, &url, self.answer_members())
             .await
@@ -149,7 +247,7 @@ impl<'a> Session<'a> {
             Err(finding) => finding,
         };
         self.call.complain(failure);
-        let fallback = self.call.fallback_url()?;
+        let fallback = fallback?;
         let mut members = self.answer_members();
         members.push(("reason", "Connection closed.".into()));
         members.push(("original_request", json!({"url": url, "type": "answer"})));
@@ -169,7 +267,15 @@ impl<'a> Session<'a> {
             ("conversation_uuid", self.conversation.as_str().into()),
             ("uuid", self.leg.uuid.as_str().into()),
             ("endpoint_type", "phone".into()),
-            ("region_url", "https://api-us-3.vonage.com".into()),
+            // Where the call can be steered.
+            (
+                "region_url",
+                self.call
+                    .live()
+                    .base_url()
+                    .unwrap_or("https://api-us-3.vonage.com")
+                    .into(),
+            ),
         ]
     }
 

@@ -10,7 +10,7 @@ use crate::persona::twilio::GoneCall;
 use crate::persona::twilio::rest::create::LONGEST_TWIML;
 use crate::persona::twilio::rest::parameters::{Form, Refused, refused};
 use crate::persona::twilio::rest::{TwilioRest, bad, view};
-use crate::persona::twilio::session::pairs;
+use crate::persona::twilio::webhooks::pairs;
 
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1_000;
@@ -139,7 +139,7 @@ impl TwilioRest {
                 .filter(|(name, _)| name != "Page" && name != "PageSize" && name != "PageToken")
                 .cloned()
                 .collect();
-            pairs.extend(super::super::session::pairs([
+            pairs.extend(crate::persona::twilio::webhooks::pairs([
                 ("PageSize", size.to_string().as_str()),
                 ("Page", &page.to_string()),
             ]));

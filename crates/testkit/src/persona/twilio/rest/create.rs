@@ -10,10 +10,8 @@ use crate::persona::twilio::outbound::{CallOrder, Detection, Outbound};
 use crate::persona::twilio::rest::TwilioRest;
 use crate::persona::twilio::rest::parameters::{Form, Refused, is_address, refused};
 use crate::persona::twilio::rest::view;
-use crate::persona::twilio::session::{Jump, Source, StatusCallback, pairs};
-
-/// Where a call gets its documents, where its status goes, and whom to ask when the documents cannot be had.
-type Directions = (Source, Option<StatusCallback>, Option<(String, Method)>);
+use crate::persona::twilio::session::{Jump, Source};
+use crate::persona::twilio::webhooks::{StatusCallback, pairs};
 
 /// A document in the request may have so many characters.
 pub(crate) const LONGEST_TWIML: usize = 4_000;
@@ -23,6 +21,9 @@ const LONGEST_RING: u64 = 600;
 /// A call may last so long at most, when the account may do that.
 const LONGEST_CALL: u64 = 86_400;
 const EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
+
+/// The first document, status callbacks, and where to ask when documents fail.
+type Beginning = (Source, Option<StatusCallback>, Option<(String, Method)>);
 
 /// Between whom.
 struct Parties {
@@ -132,7 +133,7 @@ impl TwilioRest {
     }
 
     /// A TwiML application is what the test says about inbound calls.
-    fn application(&self, sid: &str, desk: &Switchboard) -> Result<Directions, Refused> {
+    fn application(&self, sid: &str, desk: &Switchboard) -> Result<Beginning, Refused> {
         let application = desk.application();
         if !sid.starts_with("AP") || sid.len() != 34 || application.answer_url.is_empty() {
             return Err((21218, "Invalid ApplicationSid".into()));

@@ -45,7 +45,7 @@ pub(crate) fn call(account: &TwilioAccount, call: &LiveCall) -> Value {
         "to_formatted": call.to(),
         "from": call.from(),
         "from_formatted": call.from(),
-        "phone_number_sid": format!("PN{}", &sid[2..]),
+        "phone_number_sid": format!("PN{}", sid.get(2..).unwrap_or_default()),
         "status": status,
         "start_time": started,
         "end_time": ended.map(clock::rfc_2822),
