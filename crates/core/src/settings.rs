@@ -212,13 +212,17 @@ pub mod de {
         deserializer: D,
     ) -> Result<Vec<T>, D::Error> {
         let texts = match OneOrMany::deserialize(deserializer)? {
-            OneOrMany::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+            OneOrMany::One(text) => text.split(',').map(str::to_owned).collect(),
             OneOrMany::Many(texts) => texts,
         };
-        if texts.is_empty() || texts.iter().any(|text| text.trim().is_empty()) {
+        let texts: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
+        if texts.is_empty() || texts.contains(&"") {
             return Err(D::Error::custom("is empty"));
         }
-        Ok(texts.into_iter().map(T::from).collect())
+        Ok(texts
+            .into_iter()
+            .map(|text| T::from(text.to_owned()))
+            .collect())
     }
 
     #[derive(Deserialize)]

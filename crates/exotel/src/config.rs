@@ -40,7 +40,7 @@ pub struct ExotelConfig {
     account_sid: String,
     api_key: Secret,
     api_token: Secret,
-    #[serde(deserialize_with = "secrets")]
+    #[serde(deserialize_with = "de::list")]
     webhook_secret: Vec<Secret>,
     #[serde(default)]
     socket_user: Option<String>,
@@ -372,11 +372,6 @@ fn default_rate() -> SampleRate {
 
 fn default_chunk() -> usize {
     CHUNK_BYTES
-}
-
-fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
-    let texts: Vec<String> = de::list(deserializer)?;
-    Ok(texts.into_iter().map(Secret::new).collect())
 }
 
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SampleRate, D::Error> {

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::NAME;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use telephony_core::{ConfigKey, Error, PublicUrl, Result, Secret, de};
 
@@ -43,7 +43,7 @@ pub const KEYS: &[ConfigKey] = &[
 #[serde(deny_unknown_fields)]
 pub struct TwilioConfig {
     account_sid: String,
-    #[serde(rename = "auth_token", deserialize_with = "tokens")]
+    #[serde(rename = "auth_token", deserialize_with = "de::list")]
     auth_tokens: Vec<Secret>,
     api_key_sid: Option<String>,
     api_key_secret: Option<Secret>,
@@ -56,7 +56,7 @@ pub struct TwilioConfig {
 
 /// The auth tokens of a subaccount.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Tokens(#[serde(deserialize_with = "tokens")] Vec<Secret>);
+struct Tokens(#[serde(deserialize_with = "de::list")] Vec<Secret>);
 
 impl TwilioConfig {
     /// An account and its auth token.
@@ -260,11 +260,4 @@ fn is_blank(secret: &Secret) -> bool {
 
 fn fail(detail: impl Into<String>) -> Error {
     Error::configuration(detail.into()).with_provider(NAME)
-}
-
-fn tokens<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Vec<Secret>, D::Error> {
-    let texts: Vec<String> = de::list(deserializer)?;
-    Ok(texts.iter().map(|text| Secret::new(text.trim())).collect())
 }

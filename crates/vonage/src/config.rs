@@ -66,7 +66,7 @@ pub struct VonageConfig {
     pub(crate) api_key: String,
     pub(crate) application_id: String,
     pub(crate) private_key: Secret,
-    #[serde(rename = "signature_secret", deserialize_with = "secrets")]
+    #[serde(rename = "signature_secret", deserialize_with = "de::list")]
     pub(crate) signature_secrets: Vec<Secret>,
     #[serde(default, deserialize_with = "de::flag")]
     pub(crate) allow_get: bool,
@@ -257,11 +257,6 @@ fn default_max_age() -> Duration {
 
 fn default_max_ahead() -> Duration {
     Duration::from_secs(30)
-}
-
-fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
-    let texts = de::list::<String, D>(deserializer)?;
-    Ok(texts.into_iter().map(Secret::new).collect())
 }
 
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SampleRate, D::Error> {
