@@ -19,9 +19,9 @@ use support::{EXOTEL_SECRET, settings, twilio_call_form};
 use telephony::audio::AudioFormat;
 use telephony::{
     AccountLabel, AfterStream, Answer, BoxError, CallEvent, CallEventKind, CallHandler, CallKey,
-    CallLinks, ErrorKind, EventContext, Gather, IncomingCall, LegReport, MediaToken, OsRandom,
-    Ports, Provider, PublicUrl, RejectReason, Stream, Telephony, Verb, Verified, WebhookKind,
-    verify,
+    CallLinks, Capabilities, DtmfOut, ErrorKind, EventContext, Gather, HangUpBy, IncomingCall,
+    LegReport, MediaToken, Operation, OsRandom, Ports, Provider, PublicUrl, RejectReason, Stream,
+    Telephony, Verb, Verified, WebhookKind, verify,
 };
 use telephony_testkit::persona::exotel::Applet;
 use telephony_testkit::{ExotelAccount, Script, Simulator};
@@ -295,10 +295,6 @@ fn what_differs_is_what_the_capabilities_say() {
 
         let is_signed = row("who asks is known by")[at].contains("signature");
         assert_eq!(capabilities.signed_webhooks, is_signed, "{provider}");
-        assert!(capabilities.operations.is_empty(), "{provider}");
-        let operations = "placing calls, hanging up by REST";
-        assert_eq!(row(operations)[at], "not in this version");
-
         let mulaw = row("audio")[at].starts_with("µ-law, 8 kHz");
         let expected = match mulaw {
             true => vec![AudioFormat::MULAW_8000],
@@ -310,6 +306,109 @@ fn what_differs_is_what_the_capabilities_say() {
         };
         assert_eq!(capabilities.formats, expected, "{provider}");
     }
+}
+
+const GENERATED: (&str, &str) = (
+    "<!-- From the carriers' capabilities, by tests/docs.rs; TELEPHONY_UPDATE_DOCS=1 cargo test --test docs writes it anew. -->\n",
+    "<!-- end -->\n",
+);
+
+/// The table of what can be done with a call, made of the capabilities alone.
+fn operations_table() -> String {
+    let capabilities = Provider::ALL.map(|provider| open(provider).capabilities());
+    let yes_no = |operation| {
+        let cell = |c: &Capabilities| if c.supports(operation) { "yes" } else { "no" };
+        capabilities.each_ref().map(|c| cell(c).to_owned())
+    };
+    let transfer = capabilities.each_ref().map(|c| match c {
+        c if !c.supports(Operation::Transfer) => "no",
+        c if c.transfers_after_stream => "when its stream has been closed, which the library does",
+        _ => "yes",
+    });
+    let keys = capabilities.each_ref().map(|c| match c.dtmf_out {
+        DtmfOut::Unsupported => "no",
+        DtmfOut::Beside => "yes, the stream goes on",
+        DtmfOut::InPlace => "if `Dtmf::then` says what comes after: the stream ends",
+        _ => panic!("what is that?"),
+    });
+    let end = capabilities.each_ref().map(|c| match c.hang_up {
+        HangUpBy::Rest => "is hung up by REST",
+        HangUpBy::ClosingSocket if c.supports(Operation::HangUp) => {
+            "ends; if it has not after 5 s, it is hung up by REST"
+        }
+        HangUpBy::ClosingSocket => "ends",
+        HangUpBy::CarrierFlow => "goes on with the carrier's own flow, which must end it",
+        _ => panic!("what is that?"),
+    });
+    let rows = [
+        (
+            "place a call",
+            "`Calls::place`",
+            yes_no(Operation::MakeCall),
+        ),
+        ("hang up", "`Calls::hang_up`", {
+            let by = capabilities
+                .each_ref()
+                .map(|c| match c.supports(Operation::HangUp) {
+                    true => "yes",
+                    false => "by closing its stream, and the carrier's flow decides",
+                });
+            by.map(str::to_owned)
+        }),
+        (
+            "give it something else to do",
+            "`Calls::transfer`",
+            transfer.map(str::to_owned),
+        ),
+        ("send keys", "`Calls::send_dtmf`", keys.map(str::to_owned)),
+        (
+            "record it from now on",
+            "`Calls::start_recording`",
+            yes_no(Operation::Record),
+        ),
+        (
+            "ask what became of it",
+            "`Calls::fetch_call`",
+            yes_no(Operation::FetchCall),
+        ),
+        (
+            "look whether it was placed",
+            "`Calls::find_placed`",
+            yes_no(Operation::FindPlaced),
+        ),
+        (
+            "fetch a recording",
+            "`Calls::fetch_recording`",
+            yes_no(Operation::FetchRecording),
+        ),
+        (
+            "when our side ends its stream, the call",
+            "",
+            end.map(str::to_owned),
+        ),
+    ];
+    let mut table = "| | | Twilio | Vonage | Exotel |\n|---|---|---|---|---|\n".to_owned();
+    for (what, method, [twilio, vonage, exotel]) in rows {
+        table += &format!("| {what} | {method} | {twilio} | {vonage} | {exotel} |\n");
+    }
+    table
+}
+
+#[test]
+fn what_can_be_done_with_a_call_is_made_of_the_capabilities() {
+    let (before, rest) = GUIDE.split_once(GENERATED.0).unwrap();
+    let (written, after) = rest.split_once(GENERATED.1).unwrap();
+    let table = operations_table();
+    if std::env::var_os("TELEPHONY_UPDATE_DOCS").is_some() {
+        let guide = [before, GENERATED.0, &table, GENERATED.1, after].concat();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/carriers.md");
+        std::fs::write(path, guide).unwrap();
+        return;
+    }
+    assert_eq!(
+        written, table,
+        "run TELEPHONY_UPDATE_DOCS=1 cargo test --test docs"
+    );
 }
 
 #[test]

@@ -598,7 +598,6 @@ async fn connections_that_say_nothing_are_closed() {
 async fn times_without_end_can_be_written_as_the_longest_duration() {
     let (app, ..) = App::new(Mood::Stream);
     let mut options = ServerOptions::default();
-    options.token_lifetime = Duration::MAX;
     options.handler_deadline = Some(Duration::MAX);
     options.handler_grace = Duration::MAX;
     options.stream.goodbye = Duration::MAX;

@@ -17,8 +17,8 @@ use std::time::Duration;
 use telephony::media::{MediaEvent, Streamer};
 use telephony::ws::{WsOptions, WsSocket};
 use telephony::{
-    Answer, BoxError, CallHandler, CallServer, IncomingCall, MemoryStore, Ports, PublicUrl,
-    ServerOptions, Telephony,
+    Answer, BoxError, CallHandler, CallServer, Calls, CallsOptions, IncomingCall, MemoryStore,
+    PublicUrl, ServerOptions, Telephony,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -49,8 +49,15 @@ pub async fn serve_from_environment(
             error.detail()
         )
     })?;
-    let (store, ports) = (Arc::new(MemoryStore::default()), Ports::default());
-    let server = CallServer::with(public.clone(), handler, store, ports.clone(), options);
+    let ports = telephony::ports()?;
+    let store = Arc::new(MemoryStore::default());
+    let calls = Calls::with(
+        public.clone(),
+        store,
+        ports.clone(),
+        CallsOptions::default(),
+    );
+    let server = CallServer::with(calls, handler, options);
     for account in telephony::from_env(&ports)? {
         server.add_account(account);
     }

@@ -12,13 +12,14 @@
     reason = "these are tests"
 )]
 
+pub mod rest;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use std::sync::Arc;
 use std::time::Duration;
 use telephony::{
-    CallHandler, CallServer, MemoryStore, Ports, Provider, PublicUrl, ServerOptions, Settings,
+    CallHandler, CallServer, Calls, Ports, Provider, PublicUrl, ServerOptions, Settings,
 };
 use telephony_testkit::{
     ExotelAccount, Method, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
@@ -55,13 +56,7 @@ pub async fn start(handler: impl CallHandler) -> Running {
 pub async fn start_with(handler: impl CallHandler, options: ServerOptions) -> Running {
     let (listener, url) = house::free_port().await.unwrap();
     let public = PublicUrl::new(&url).unwrap();
-    let server = CallServer::with(
-        public,
-        handler,
-        Arc::new(MemoryStore::default()),
-        Ports::default(),
-        options,
-    );
+    let server = CallServer::with(Calls::new(public), handler, options);
     for provider in Provider::ALL {
         server.add_account(
             provider

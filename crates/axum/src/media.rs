@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
 use telephony_core::{
-    CallId, CallRecord, CallStatus, EndReason, ErrorKind, MediaToken, Result, Telephony,
-    WebhookKind, verify,
+    CallId, CallRecord, CallStatus, CallStore, CarrierCall, ClaimedStream, EndReason, ErrorKind,
+    MediaToken, Result, Telephony, WebhookKind, verify,
 };
 use telephony_ws::{WsSocket, upgrade_response};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 /// How long the carrier has to take our 101.
@@ -34,10 +35,11 @@ pub(crate) async fn upgrade(
         verify(&*carrier, webhook)?;
         let response = upgrade_response(&parts.method, &parts.headers)?;
         let token = MediaToken::parse(token)?;
-        let record = server.store.claim_token(carrier.account(), &token).await?;
-        Ok((response, token, record))
+        let store = server.calls.store();
+        let claimed = store.claim_token(carrier.account(), &token).await?;
+        Ok((response, token, claimed))
     };
-    let (response, token, record) = match claimed.await {
+    let (response, token, claimed) = match claimed.await {
         Ok(claimed) => claimed,
         Err(error) => return refuse(&error),
     };
@@ -45,7 +47,7 @@ pub(crate) async fn upgrade(
         server: Arc::clone(server),
         carrier,
         token,
-        record,
+        claimed,
     };
     let run = async move {
         match tokio::time::timeout(UPGRADE_DEADLINE, upgraded).await {
@@ -78,20 +80,28 @@ struct Stream {
     server: Arc<Inner>,
     carrier: Arc<dyn Telephony>,
     token: MediaToken,
-    record: CallRecord,
+    claimed: ClaimedStream,
 }
 
 impl Stream {
+    fn record(&self) -> &CallRecord {
+        &self.claimed.call
+    }
+
+    fn store(&self) -> &Arc<dyn CallStore> {
+        self.server.calls.store()
+    }
+
     async fn run(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
-        let span =
-            tracing::info_span!("stream", account = %self.record.account, call = %self.record.key);
+        let call = self.record();
+        let span = tracing::info_span!("stream", account = %call.account, call = %call.key);
         self.serve(socket).instrument(span).await;
     }
 
     async fn serve(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
         let (trigger, ended) = EndSignal::new();
-        let ticket =
-            StreamTicket::new(self.record.clone(), ended).with_options(self.server.options.stream);
+        let ticket = StreamTicket::new(self.record().clone(), ended)
+            .with_options(self.server.options.stream);
         let live = async {
             match self.carrier.streamer(Box::new(socket), ticket).await {
                 Ok(stream) => self.hand_over(stream).await,
@@ -119,7 +129,7 @@ impl Stream {
 
     async fn wait_for_end(&self) -> EndReason {
         loop {
-            match self.server.store.wait_for_end(&self.record.key).await {
+            match self.store().wait_for_stream_end(&self.token).await {
                 Ok(reason) => return reason,
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return EndReason::NeverStarted;
@@ -137,10 +147,9 @@ impl Stream {
         if let Err(error) = self.note_start(call_id).await {
             tracing::error!(%error, "the call store did not take the stream's start");
         }
-        let (over, closed) = (
-            stream.context().cancellation.clone(),
-            stream.context().closed.clone(),
-        );
+        let context = stream.context();
+        let (over, closed) = (context.cancellation.clone(), context.closed.clone());
+        let mut ended = context.ended.clone();
         let handler = Arc::clone(&self.server.handler);
         // In a task of its own, so that a panic of the app is an end of this stream and no more.
         let mut app =
@@ -149,29 +158,56 @@ impl Stream {
             over.cancelled().await;
             tokio::time::sleep(self.server.options.handler_grace).await;
         };
-        tokio::select! {
-            result = &mut app => if result.is_err() {
-                tracing::error!("the app panicked with a live stream");
-            },
-            () = overdue => {
-                tracing::error!("the app did not let go of a stream that is over; it is dropped");
-                app.abort();
+        let app_is_done = CancellationToken::new();
+        let run_app = async {
+            tokio::select! {
+                result = &mut app => if result.is_err() {
+                    tracing::error!("the app panicked with a live stream");
+                },
+                () = overdue => {
+                    tracing::error!("the app did not let go of a stream that is over; it is dropped");
+                    app.abort();
+                }
             }
-        }
-        // The app is done; what it said last may still be playing.
+            app_is_done.cancel();
+        };
+        // What the app said last may still be playing when it is done.
         let options = &self.server.options.stream;
-        let bound = options.goodbye + options.write_deadline * 2;
-        let _ = tokio::time::timeout(bound, closed.cancelled()).await;
+        let goodbye = options.goodbye + options.write_deadline * 2;
+        // However long the app takes with its own end, the carrier's call ends with the stream.
+        let end_call = async {
+            let closed_late = async {
+                app_is_done.cancelled().await;
+                tokio::time::sleep(goodbye).await;
+            };
+            tokio::select! {
+                () = closed.cancelled() => {}
+                () = closed_late => {}
+            }
+            let reason = tokio::time::timeout(Duration::ZERO, ended.wait()).await;
+            self.note_end(reason.unwrap_or(EndReason::WriteTimeout))
+                .await;
+        };
+        tokio::join!(run_app, end_call);
+    }
+
+    async fn note_end(&self, reason: EndReason) {
+        if let Err(error) = self.store().finish_stream(&self.token).await {
+            tracing::error!(%error, "the call store did not take the stream's end");
+        }
+        self.server
+            .calls
+            .stream_is_over(self.claimed.clone(), reason);
     }
 
     /// A stream that has started proves that the call is up, and may be the first to tell its id.
     async fn note_start(&self, call_id: Option<CallId>) -> Result<()> {
-        if let (None, Some(id)) = (&self.record.call_id, call_id) {
-            self.server.store.attach(&self.record.key, &id).await?;
+        let (store, record) = (self.store(), self.record());
+        if let (None, Some(id)) = (&record.call_id, call_id) {
+            store.attach(&record.key, &CarrierCall::new(id)).await?;
         }
-        self.server
-            .store
-            .update_status(&self.record.key, CallStatus::InProgress)
+        store
+            .update_status(&record.key, CallStatus::InProgress)
             .await
             .map(drop)
     }
@@ -179,7 +215,7 @@ impl Stream {
     /// The handshake failed: the carrier may try again.
     async fn release(&self, why: &str) {
         tracing::warn!(why, "media socket did not start");
-        if let Err(error) = self.server.store.release_token(&self.token).await {
+        if let Err(error) = self.store().release_token(&self.token).await {
             tracing::error!(%error, "the media token could not be released");
         }
     }

@@ -9,14 +9,12 @@ use axum::routing::any;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::StreamOptions;
 use telephony_core::{
-    AccountLabel, Answer, CallStore, MemoryStore, Ports, PublicUrl, Telephony, WebhookKind,
-    WebhookRequest,
+    AccountLabel, Answer, CallStore, Calls, PublicUrl, Telephony, WebhookKind, WebhookRequest,
 };
 use telephony_ws::WsOptions;
 use tokio::net::TcpListener;
@@ -25,6 +23,9 @@ use tokio_util::task::TaskTracker;
 
 /// How often calls that are over are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// How long the carriers' calls have to be ended after their streams, when we shut down.
+const HANG_UP: Duration = Duration::from_secs(10);
 
 /// Longer than anything here takes.
 const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -41,8 +42,6 @@ pub struct ServerOptions {
     pub max_body: usize,
     /// How long the body of a webhook may take. Default 10 s.
     pub body_deadline: Duration,
-    /// How long a media token is good for at most; it is void as soon as its call has ended. Default 4 h.
-    pub token_lifetime: Duration,
     /// How long live calls have to end by themselves when [`CallServer::serve`] shuts down. Default 2 s.
     pub shutdown_grace: Duration,
     /// How long the app has to let go of a stream that is over, or to come to an end with an event, before it is dropped.
@@ -64,7 +63,6 @@ impl ServerOptions {
         self.stream = self.stream.bounded();
         for time in [
             &mut self.body_deadline,
-            &mut self.token_lifetime,
             &mut self.shutdown_grace,
             &mut self.handler_grace,
             &mut self.head_deadline,
@@ -83,7 +81,6 @@ impl Default for ServerOptions {
             fallback: Answer::hang_up(),
             max_body: 1 << 20,
             body_deadline: Duration::from_secs(10),
-            token_lifetime: Duration::from_secs(4 * 3600),
             shutdown_grace: Duration::from_secs(2),
             handler_grace: Duration::from_secs(30),
             stream: StreamOptions::default(),
@@ -102,14 +99,9 @@ pub struct CallServer {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) base: PublicUrl,
+    pub(crate) calls: Calls,
     pub(crate) handler: Arc<dyn CallHandler>,
-    pub(crate) accounts: RwLock<HashMap<AccountLabel, Arc<dyn Telephony>>>,
-    pub(crate) store: Arc<dyn CallStore>,
-    pub(crate) ports: Ports,
     pub(crate) options: ServerOptions,
-    /// No new calls from then on.
-    pub(crate) draining: CancellationToken,
     /// Live streams end from then on.
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
@@ -118,74 +110,48 @@ pub(crate) struct Inner {
 impl CallServer {
     /// A server that carriers reach under `base`, with calls kept in memory and default options.
     pub fn new(base: PublicUrl, handler: impl CallHandler) -> Self {
-        Self::with(
-            base,
-            handler,
-            Arc::new(MemoryStore::default()),
-            Ports::default(),
-            ServerOptions::default(),
-        )
+        Self::with(Calls::new(base), handler, ServerOptions::default())
     }
 
-    /// A server with its own store, ports and options.
-    pub fn with(
-        base: PublicUrl,
-        handler: impl CallHandler,
-        store: Arc<dyn CallStore>,
-        ports: Ports,
-        options: ServerOptions,
-    ) -> Self {
+    /// A server for these calls, with its own options. The handler may have the same [`Calls`], to steer them.
+    pub fn with(calls: Calls, handler: impl CallHandler, options: ServerOptions) -> Self {
         Self {
             inner: Arc::new(Inner {
-                base,
+                calls,
                 handler: Arc::new(handler),
-                accounts: RwLock::default(),
-                store,
-                ports,
                 options: options.bounded(),
-                draining: CancellationToken::new(),
                 stopping: CancellationToken::new(),
                 streams: TaskTracker::new(),
             }),
         }
     }
 
+    /// The calls that are served: for placing and steering them.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.inner.calls
+    }
+
     /// Serves this account from now on, under its label; one that had the label before is replaced.
     pub fn add_account(&self, carrier: Arc<dyn Telephony>) {
-        let mut accounts = self
-            .inner
-            .accounts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        accounts.insert(carrier.account().clone(), carrier);
+        self.inner.calls.add_account(carrier);
     }
 
     /// Stops serving this account; its live streams go on.
     pub fn remove_account(&self, label: &AccountLabel) {
-        self.inner
-            .accounts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(label);
+        self.inner.calls.remove_account(label);
     }
 
     /// The accounts that are served.
     #[must_use]
     pub fn accounts(&self) -> Vec<Arc<dyn Telephony>> {
-        let accounts = self
-            .inner
-            .accounts
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut accounts: Vec<_> = accounts.values().cloned().collect();
-        accounts.sort_by(|a, b| a.account().cmp(b.account()));
-        accounts
+        self.inner.calls.accounts()
     }
 
     /// Where calls are remembered.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn CallStore> {
-        &self.inner.store
+        self.inner.calls.store()
     }
 
     /// How many media streams are up.
@@ -252,7 +218,7 @@ impl CallServer {
     async fn expire_calls(&self) {
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;
-            match self.inner.store.expire().await {
+            match self.store().expire().await {
                 Ok(dead) if dead.is_empty() => {}
                 Ok(dead) => tracing::warn!(
                     calls = dead.len(),
@@ -267,23 +233,23 @@ impl CallServer {
     /// most for the goodbye that the stream options allow. Whether all are gone.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         let inner = &self.inner;
-        inner.draining.cancel();
+        inner.calls.drain();
         inner.streams.close();
-        if tokio::time::timeout(grace, inner.streams.wait())
-            .await
-            .is_ok()
-        {
+        let over = async {
+            inner.streams.wait().await;
+            inner.calls.settle().await;
+        };
+        let mut over = std::pin::pin!(over);
+        if tokio::time::timeout(grace, &mut over).await.is_ok() {
             return true;
         }
         inner.stopping.cancel();
-        let goodbye = inner.options.stream.write_deadline + Duration::from_secs(1);
-        tokio::time::timeout(goodbye, inner.streams.wait())
-            .await
-            .is_ok()
+        let goodbye = inner.options.stream.write_deadline + HANG_UP;
+        tokio::time::timeout(goodbye, over).await.is_ok()
     }
 
     async fn ready(State(server): State<Self>) -> (StatusCode, &'static str) {
-        if server.inner.draining.is_cancelled() {
+        if server.inner.calls.is_draining() {
             (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
         } else {
             (StatusCode::OK, "ready\n")
@@ -314,12 +280,7 @@ impl CallServer {
 
     fn account(&self, label: &str) -> Option<Arc<dyn Telephony>> {
         let label = AccountLabel::new(label).ok()?;
-        self.inner
-            .accounts
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&label)
-            .cloned()
+        self.inner.calls.account(&label).ok()
     }
 
     async fn read(
@@ -352,10 +313,10 @@ impl Inner {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         WebhookRequest {
             method: parts.method.clone(),
-            public_url: format!("{}{path}", self.base),
+            public_url: format!("{}{path}", self.calls.public_url()),
             headers: parts.headers.clone(),
             body,
-            received_at: self.ports.clock.now(),
+            received_at: self.calls.ports().clock.now(),
             kind,
         }
     }

@@ -4,12 +4,13 @@ use crate::handler::EventContext;
 use crate::server::Inner;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::{
-    Answer, Answered, CallEvent, CallEventKind, CallKey, CallLinks, CallRecord, Error, ErrorKind,
-    IncomingCall, LegReport, LegRole, MediaToken, NewCall, Report, Result, Telephony, Transition,
-    Verified, WebhookKind, WebhookRequest, verify,
+    Answer, Answered, CallEvent, CallEventKind, CallId, CallKey, CallLinks, CallRecord, CallStore,
+    CarrierCall, Direction, Error, ErrorKind, IncomingCall, LegReport, LegRole, NewCall, Report,
+    Result, Telephony, Transition, Verified, WebhookKind, WebhookRequest, verify,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -94,13 +95,24 @@ impl<'a> Webhook<'a> {
     }
 
     async fn incoming(&self, request: &Verified) -> Result<Answered> {
-        if self.server.draining.is_cancelled() {
+        let call = self.carrier.accept_call(request)?;
+        let known = self.find_known(&call).await?;
+        if known.is_none() && self.server.calls.is_draining() {
             return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE));
         }
-        let call = self.carrier.accept_call(request)?;
-        let record = self.open(&call).await?;
+        let record = match known {
+            Some(record) => record,
+            None => self.open(&call).await?,
+        };
         self.note(&record);
         let call = call.with_key(record.key.clone());
+        let write =
+            |answer: &Answer, links: &CallLinks| self.carrier.incoming_call(&call, answer, links);
+        if let Some(next) = self.take_next(request, &record).await?
+            && let Some(answered) = self.write_next(&record.key, next, write).await?
+        {
+            return Ok(answered);
+        }
         tracing::info!(report = ?Report::incoming(&call), "call came in");
         let handler = Arc::clone(&self.server.handler);
         let app_call = call.clone();
@@ -117,8 +129,6 @@ impl<'a> Webhook<'a> {
             }
             None => None,
         };
-        let write =
-            |answer: &Answer, links: &CallLinks| self.carrier.incoming_call(&call, answer, links);
         match self.write_or_fall_back(&record.key, answer, write).await {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 tracing::error!(%error, "the fallback cannot be given either: the carrier's own flow decides");
@@ -144,6 +154,18 @@ impl<'a> Webhook<'a> {
             // Nothing is known of this call, so there is nothing to link to: an acknowledgement is all.
             return self.acknowledge(request, None);
         };
+        // What was decided before the carrier asked comes first: an outbound call's answer, a transfer.
+        let next = match request.request().kind {
+            WebhookKind::NextStep => self.take_next(request, &record).await?,
+            _ => None,
+        };
+        let write =
+            |answer: &Answer, links: &CallLinks| self.carrier.reply(request, Some(answer), links);
+        if let Some(next) = next
+            && let Some(answered) = self.write_next(&record.key, next, write).await?
+        {
+            return Ok(answered);
+        }
         let answer = match told {
             Some(Some(answer)) => Some(answer),
             Some(None) => return self.acknowledge(request, Some(record.key)),
@@ -151,8 +173,6 @@ impl<'a> Webhook<'a> {
             None if request.request().kind == WebhookKind::NextStep => None,
             None => return self.acknowledge(request, Some(record.key)),
         };
-        let write =
-            |answer: &Answer, links: &CallLinks| self.carrier.reply(request, Some(answer), links);
         match self.write_or_fall_back(&record.key, answer, write).await {
             // This callback takes no answer: acknowledged all the same.
             Err(error) if error.kind() == ErrorKind::Unsupported => {
@@ -216,16 +236,14 @@ impl<'a> Webhook<'a> {
     fn acknowledge(&self, request: &Verified, key: Option<CallKey>) -> Result<Answered> {
         let key = match key {
             Some(key) => key,
-            None => CallKey::random(&*self.server.ports.random)?,
+            None => CallKey::random(&*self.server.calls.ports().random)?,
         };
-        self.carrier.reply(request, None, &self.links(key))
+        let links = self.server.calls.links(self.carrier.account(), &key);
+        self.carrier.reply(request, None, &links)
     }
 
     /// The status route knows what it expects, but some carriers send everything to one URL.
-    fn read_events(
-        &self,
-        request: &Verified,
-    ) -> Result<(Option<telephony_core::CallId>, Vec<CallEvent>)> {
+    fn read_events(&self, request: &Verified) -> Result<(Option<CallId>, Vec<CallEvent>)> {
         if request.request().kind == WebhookKind::Status
             && let Ok(events) = self.carrier.status_callback(request)
         {
@@ -236,7 +254,7 @@ impl<'a> Webhook<'a> {
     }
 
     async fn open(&self, call: &IncomingCall) -> Result<CallRecord> {
-        let key = CallKey::random(&*self.server.ports.random)?;
+        let key = CallKey::random(&*self.server.calls.ports().random)?;
         let parties = (call.from().clone(), call.to().clone());
         let new = NewCall::new(
             key,
@@ -246,8 +264,42 @@ impl<'a> Webhook<'a> {
             parties,
         )
         .with_call_id(call.id().cloned())
+        .with_home(call.home().map(str::to_owned))
         .with_status(call.status());
-        self.server.store.open(new).await
+        self.store().open(new).await
+    }
+
+    /// The call, if we have it: one that we placed, of which the carrier hands our key back, or one that it asks about again.
+    async fn find_known(&self, call: &IncomingCall) -> Result<Option<CallRecord>> {
+        if let Some(key) = call.key()
+            && let Some(mut record) = self.store().find(key).await?
+            && record.account == *call.account()
+            && record.direction == Direction::Outbound
+        {
+            if let (None, Some(id)) = (&record.call_id, call.id()) {
+                let carriers = CarrierCall::new(id.clone()).at(call.home().map(str::to_owned));
+                self.store().attach(&record.key, &carriers).await?;
+                record.call_id = Some(id.clone());
+            }
+            return Ok(Some(record));
+        }
+        match call.id() {
+            Some(id) => self.store().find_by_id(call.account(), id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What the call is to do next, if that was decided before the carrier asked.
+    async fn take_next(&self, request: &Verified, record: &CallRecord) -> Result<Option<Answer>> {
+        let name = match &request.authenticated().replay_key {
+            Some(key) => key.clone(),
+            None => fingerprint(request.request()),
+        };
+        self.store().take_next(&record.key, &name).await
+    }
+
+    fn store(&self) -> &Arc<dyn CallStore> {
+        self.server.calls.store()
     }
 
     fn note(&self, record: &CallRecord) {
@@ -264,10 +316,10 @@ impl<'a> Webhook<'a> {
         &self,
         request: &Verified,
         key: Option<&str>,
-        id: Option<&telephony_core::CallId>,
+        id: Option<&CallId>,
         events: &[CallEvent],
     ) -> Result<Option<CallRecord>> {
-        let store = &self.server.store;
+        let store = self.store();
         let account = request.account();
         let by_key = match key.map(CallKey::parse) {
             Some(Ok(key)) => store
@@ -294,7 +346,9 @@ impl<'a> Webhook<'a> {
                 &record.call_id,
                 status.and_then(|event| event.call_id.as_ref()),
             ) {
-                store.attach(&record.key, id).await?;
+                store
+                    .attach(&record.key, &CarrierCall::new(id.clone()))
+                    .await?;
                 record.call_id = Some(id.clone());
             }
             self.note(record);
@@ -323,9 +377,28 @@ impl<'a> Webhook<'a> {
             event.kind = CallEventKind::Leg(leg);
             return Ok(Some(event));
         }
-        let update = self.server.store.update_status(&record.key, status).await?;
+        let update = self.store().update_status(&record.key, status).await?;
         record.status = update.status;
         Ok((update.transition == Transition::Advanced).then_some(event))
+    }
+
+    /// Writes what was decided before the carrier asked; [`None`] if it does not fit what asks, and then it is kept.
+    async fn write_next(
+        &self,
+        key: &CallKey,
+        next: Answer,
+        write: impl Fn(&Answer, &CallLinks) -> Result<Answered>,
+    ) -> Result<Option<Answered>> {
+        let links = self.prepare(key, &next).await?;
+        match write(&next, &links) {
+            Ok(answered) => Ok(Some(answered)),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                tracing::debug!(%error, "what was decided for the call does not fit here: the app is asked");
+                self.store().set_next(key, Some(next)).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes the app's answer; the fallback if there is none or the carrier cannot express it.
@@ -354,24 +427,8 @@ impl<'a> Webhook<'a> {
 
     /// The call's links, with a media token if the answer needs one.
     async fn prepare(&self, key: &CallKey, answer: &Answer) -> Result<CallLinks> {
-        let links = self.links(key.clone());
-        if !answer.wants_stream() {
-            return Ok(links);
-        }
-        let token = MediaToken::random(&*self.server.ports.random)?;
-        self.server
-            .store
-            .mint_token(key, &token, self.server.options.token_lifetime)
-            .await?;
-        Ok(links.with_media(token))
-    }
-
-    fn links(&self, key: CallKey) -> CallLinks {
-        CallLinks::new(
-            self.server.base.clone(),
-            self.carrier.account().clone(),
-            key,
-        )
+        let calls = &self.server.calls;
+        calls.links_for(self.carrier.account(), key, answer).await
     }
 
     /// Sends what the carrier wants told by REST, after the response and in order.
@@ -381,7 +438,7 @@ impl<'a> Webhook<'a> {
         }
         let (commands, http) = (
             answered.commands.clone(),
-            Arc::clone(&self.server.ports.http),
+            Arc::clone(&self.server.calls.ports().http),
         );
         let send = async move {
             for command in commands {
@@ -393,6 +450,13 @@ impl<'a> Webhook<'a> {
         };
         self.server.streams.spawn(send.in_current_span());
     }
+}
+
+/// What tells a request from others where the carrier has nothing that does: its URL and body.
+fn fingerprint(request: &WebhookRequest) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (&request.public_url, &request.body).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 struct AbortOnDrop<T>(JoinHandle<T>);

@@ -49,8 +49,27 @@ pub enum Operation {
     Transfer,
     /// Sending keys into the call.
     SendDtmf,
-    /// Recording the call at the carrier.
+    /// Starting and stopping a recording of the live call at the carrier.
     Record,
+    /// Reading what became of a call.
+    FetchCall,
+    /// Looking up whether a call was placed, after an answer that was lost.
+    FindPlaced,
+    /// Fetching the audio of a recording.
+    FetchRecording,
+}
+
+/// What sending keys does to what the call is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum DtmfOut {
+    /// Keys cannot be sent.
+    #[default]
+    Unsupported,
+    /// It goes on.
+    Beside,
+    /// It ends, a stream too: what comes after must be said ([`Dtmf::then`](crate::Dtmf::then)).
+    InPlace,
 }
 
 /// What ends the carrier's call when our side ends the conversation.
@@ -106,8 +125,12 @@ pub struct Capabilities {
     pub clear: Clear,
     /// What ends its call when our side ends.
     pub hang_up: HangUpBy,
+    /// Whether a transfer is taken up only once the media stream is over: the library closes it then.
+    pub transfers_after_stream: bool,
     /// Whether keys come in through the media socket.
     pub dtmf_in: bool,
+    /// What sending keys does to what the call is doing.
+    pub dtmf_out: DtmfOut,
     /// Whether its webhooks are signed. Where not, a secret of ours in the URL protects them.
     pub signed_webhooks: bool,
     /// Whether the upgrade of the media socket is signed.
@@ -183,6 +206,20 @@ impl Capabilities {
     #[must_use]
     pub fn with_dtmf_in(mut self) -> Self {
         self.dtmf_in = true;
+        self
+    }
+
+    /// Sending keys does this to what the call is doing.
+    #[must_use]
+    pub fn with_dtmf_out(mut self, dtmf_out: DtmfOut) -> Self {
+        self.dtmf_out = dtmf_out;
+        self
+    }
+
+    /// A transfer is taken up once the media stream is over.
+    #[must_use]
+    pub fn with_transfers_after_stream(mut self) -> Self {
+        self.transfers_after_stream = true;
         self
     }
 

@@ -15,6 +15,8 @@ pub enum EndReason {
     CallEnded(CallStatus),
     /// The app ended it, or let go of the stream.
     App,
+    /// Our side closed the stream so that the call could go elsewhere; the call goes on.
+    Transferred,
     /// No message came for too long.
     Idle,
     /// The caller said nothing for too long.
@@ -46,6 +48,7 @@ impl EndReason {
                 _ => "call-completed",
             },
             Self::App => "app",
+            Self::Transferred => "transferred",
             Self::Idle => "idle",
             Self::Silence => "silence",
             Self::MaxDuration => "max-duration",

@@ -69,6 +69,11 @@ carrier_id! {
     StreamId, "stream id"
 }
 
+carrier_id! {
+    /// The carrier's id of a recording. Opaque.
+    RecordingId, "recording id"
+}
+
 /// A carrier's name, in lower case: `twilio`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProviderName(Cow<'static, str>);

@@ -17,6 +17,7 @@
 //!
 //! The carrier then opens a media socket, which becomes a [`Streamer`](media::Streamer): see [`media`].
 
+mod calls;
 mod capabilities;
 mod end;
 mod error;
@@ -36,15 +37,17 @@ pub mod store;
 pub mod webhook;
 
 pub use call::{
-    AfterStream, Answer, AnsweredBy, CallEvent, CallEventKind, CallStatus, Dial, DialReport,
-    Direction, Document, Gather, Gathered, IncomingCall, LegReport, LegRole, MachineDetection,
-    OutboundCall, Parameters, Party, PlacedCall, Play, Prompt, Recording, Redirect, RejectReason,
-    Say, StatusReport, Step, Stream, StreamReport, Transition, UnknownStatus, is_e164,
+    AfterStream, Answer, AnsweredBy, CallEvent, CallEventKind, CallSnapshot, CallStatus,
+    CarrierCall, Dial, DialReport, Direction, Document, Dtmf, FailedCall, Gather, Gathered,
+    Handover, IncomingCall, LegReport, LegRole, MachineDetection, OutboundCall, Parameters, Party,
+    PlacedCall, Play, Prompt, Recording, RecordingAudio, Redirect, RejectReason, Say, StatusEvents,
+    StatusReport, Step, Stream, StreamReport, Transition, UnknownStatus, is_e164,
 };
-pub use capabilities::{Capabilities, Clear, HangUpBy, Marks, Operation, Verb};
+pub use calls::{Calls, CallsOptions};
+pub use capabilities::{Capabilities, Clear, DtmfOut, HangUpBy, Marks, Operation, Verb};
 pub use end::EndReason;
 pub use error::{Error, ErrorKind, Result, Retry};
-pub use ids::{AccountLabel, CallId, CallKey, MediaToken, ProviderName, StreamId};
+pub use ids::{AccountLabel, CallId, CallKey, MediaToken, ProviderName, RecordingId, StreamId};
 pub use links::{CallLinks, PublicUrl};
 pub use ports::{Clock, HttpClient, NoHttpClient, OsRandom, Ports, RandomSource, SystemClock};
 pub use redact::Secret;
@@ -52,7 +55,10 @@ pub use registry::{CarrierEntry, OpenAccount, Registry};
 pub use report::{Metadata, Metric, Report, ReportEvent, metadata};
 pub use rest::{Limiter, Repeat, RestClient, RetryOptions};
 pub use settings::{ConfigKey, Settings, de};
-pub use store::{CallRecord, CallStore, MemoryStore, MemoryStoreOptions, NewCall, StatusUpdate};
+pub use store::{
+    CallRecord, CallStore, ClaimedStream, MediaGrant, MemoryStore, MemoryStoreOptions, NewCall,
+    StatusUpdate,
+};
 pub use telephony::Telephony;
 pub use telephony_audio as audio;
 pub use webhook::{Answered, Authenticated, Verified, WebhookKind, WebhookRequest, verify};

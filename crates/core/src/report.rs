@@ -8,7 +8,9 @@
 //! assert_eq!(report.metric("STATUS"), Some("FAILED"));
 //! ```
 
-use crate::{CallEvent, CallId, CallStatus, Error, IncomingCall, Party, ProviderName};
+use crate::{
+    CallEvent, CallId, CallStatus, Error, IncomingCall, OutboundCall, Party, ProviderName,
+};
 use bytes::Bytes;
 use std::fmt;
 
@@ -127,6 +129,21 @@ impl Report {
             name: status.to_string(),
             payload,
         });
+        report
+    }
+
+    /// A call could not be placed, or nobody knows whether it was.
+    #[must_use]
+    pub fn not_placed(provider: &ProviderName, call: &OutboundCall, error: &Error) -> Self {
+        let mut report =
+            Self::failed(provider, "place call", error).with_parties(&call.from, &call.to);
+        let payload = Bytes::from(error.to_string());
+        for name in ["api-call", CallStatus::Failed.as_str()] {
+            report.events.push(ReportEvent {
+                name: name.to_owned(),
+                payload: payload.clone(),
+            });
+        }
         report
     }
 

@@ -237,12 +237,15 @@ impl RestClient {
 /// The client's error as one of this operation. What may have arrived is of unknown outcome.
 fn in_transit(error: Error, operation: &'static str, repeat: Repeat) -> Error {
     let retry = match (error.retry(), error.kind(), repeat) {
-        (Retry::Never, ErrorKind::Transport | ErrorKind::Timeout, Repeat::WhenNotProcessed) => {
-            Retry::OutcomeUnknown
-        }
         (Retry::Never, ErrorKind::Transport | ErrorKind::Timeout, Repeat::WhenFailed) => {
             Retry::Safe
         }
+        // An answer that could not be read, such as one that is too large, was an answer.
+        (
+            Retry::Never,
+            ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Carrier,
+            Repeat::WhenNotProcessed,
+        ) => Retry::OutcomeUnknown,
         (retry, ..) => retry,
     };
     let detail = error.detail().to_owned();
@@ -328,6 +331,14 @@ mod tests {
         for (answer, wanted) in [
             (Ok(500), Retry::OutcomeUnknown),
             (transport(Retry::Never), Retry::OutcomeUnknown),
+            (
+                Err(Error::new(
+                    ErrorKind::Carrier,
+                    "send",
+                    "the answer is too large",
+                )),
+                Retry::OutcomeUnknown,
+            ),
             (Ok(400), Retry::Never),
             (Ok(431), Retry::After(Duration::from_secs(700))),
         ] {

@@ -20,8 +20,8 @@ mod memory;
 pub use memory::{MemoryStore, MemoryStoreOptions};
 
 use crate::{
-    AccountLabel, CallId, CallKey, CallStatus, Direction, EndReason, MediaToken, Party,
-    ProviderName, Result, Transition,
+    AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, Direction,
+    EndReason, MediaToken, Party, ProviderName, Result, Transition,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -46,10 +46,14 @@ pub struct NewCall {
     pub from: Party,
     /// Who is called.
     pub to: Party,
+    /// Where at the carrier it lives, if not where the account does.
+    pub home: Option<String>,
     /// Where it is, where that is known already.
     pub status: Option<CallStatus>,
     /// The app's own data.
     pub data: BTreeMap<String, String>,
+    /// What it is to do when the carrier asks for it.
+    pub next: Option<Answer>,
 }
 
 impl NewCall {
@@ -70,8 +74,10 @@ impl NewCall {
             direction,
             from,
             to,
+            home: None,
             status: None,
             data: BTreeMap::new(),
+            next: None,
         }
     }
 
@@ -79,6 +85,20 @@ impl NewCall {
     #[must_use]
     pub fn with_call_id(mut self, id: Option<CallId>) -> Self {
         self.call_id = id;
+        self
+    }
+
+    /// Lives there at the carrier.
+    #[must_use]
+    pub fn with_home(mut self, home: Option<String>) -> Self {
+        self.home = home;
+        self
+    }
+
+    /// With what it is to do when the carrier asks for it.
+    #[must_use]
+    pub fn with_next(mut self, next: Answer) -> Self {
+        self.next = Some(next);
         self
     }
 
@@ -109,6 +129,8 @@ pub struct CallRecord {
     pub account: AccountLabel,
     /// The carrier's id, once it is known.
     pub call_id: Option<CallId>,
+    /// Where at the carrier it lives, if not where the account does.
+    pub home: Option<String>,
     /// Who started it.
     pub direction: Direction,
     /// Who calls.
@@ -121,8 +143,67 @@ pub struct CallRecord {
     pub history: Vec<(SystemTime, CallStatus)>,
     /// The app's own data.
     pub data: BTreeMap<String, String>,
+    /// How often it was given something else to do. A stream that began before does not hang it up.
+    pub transfers: u32,
+    /// How many media sockets of it are open.
+    pub live_streams: u32,
     /// Why it ended, if it has.
     pub ended: Option<EndReason>,
+}
+
+impl CallRecord {
+    /// The call as the carrier knows it, once the carrier's id is known.
+    #[must_use]
+    pub fn carrier_call(&self) -> Option<CarrierCall> {
+        let id = self.call_id.clone()?;
+        Some(CarrierCall::new(id).at(self.home.clone()))
+    }
+}
+
+/// What a media token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MediaGrant {
+    /// For how long.
+    pub lifetime: Duration,
+    /// What comes when the stream is over.
+    pub then: AfterStream,
+}
+
+impl MediaGrant {
+    /// One media socket within that time; the call ends with it.
+    #[must_use]
+    pub fn new(lifetime: Duration) -> Self {
+        Self {
+            lifetime,
+            then: AfterStream::HangUp,
+        }
+    }
+
+    /// What comes when the stream is over.
+    #[must_use]
+    pub fn then(mut self, then: AfterStream) -> Self {
+        self.then = then;
+        self
+    }
+}
+
+/// A media stream that a token was taken for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClaimedStream {
+    /// Its call.
+    pub call: CallRecord,
+    /// What comes when it is over.
+    pub then: AfterStream,
+}
+
+impl ClaimedStream {
+    /// A stream of that call.
+    #[must_use]
+    pub fn new(call: CallRecord, then: AfterStream) -> Self {
+        Self { call, then }
+    }
 }
 
 impl Debug for NewCall {
@@ -170,19 +251,18 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if it fails or is full.
     async fn open(&self, call: NewCall) -> Result<CallRecord>;
 
-    /// Attaches the carrier's id. The same id again is fine.
+    /// Attaches the carrier's id. The same id again is fine, and adds where the call lives if that was not known.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store), also if it has another id already.
-    async fn attach(&self, key: &CallKey, id: &CallId) -> Result<()>;
+    async fn attach(&self, key: &CallKey, call: &CarrierCall) -> Result<()>;
 
-    /// Gives out the right to open one media socket of this call, for `lifetime` at most.
+    /// Gives out the right to open one media socket of this call. What an earlier answer offered and nobody took is void.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Closed`](crate::ErrorKind::Closed) if the call has ended;
     /// [`Store`](crate::ErrorKind::Store).
-    async fn mint_token(&self, key: &CallKey, token: &MediaToken, lifetime: Duration)
-    -> Result<()>;
+    async fn mint_token(&self, key: &CallKey, token: &MediaToken, grant: MediaGrant) -> Result<()>;
 
     /// Takes that right; exactly one taker wins.
     ///
@@ -190,13 +270,55 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such token for this account or its time is over;
     /// [`AlreadyClaimed`](crate::ErrorKind::AlreadyClaimed); [`Closed`](crate::ErrorKind::Closed) if the call has ended;
     /// [`Store`](crate::ErrorKind::Store).
-    async fn claim_token(&self, account: &AccountLabel, token: &MediaToken) -> Result<CallRecord>;
+    async fn claim_token(
+        &self,
+        account: &AccountLabel,
+        token: &MediaToken,
+    ) -> Result<ClaimedStream>;
 
     /// Gives a claimed right back: the handshake failed and the carrier may try again.
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).
     async fn release_token(&self, token: &MediaToken) -> Result<()>;
+
+    /// The stream of a claimed token is over; the token stays taken.
+    ///
+    /// # Errors
+    /// [`Store`](crate::ErrorKind::Store).
+    async fn finish_stream(&self, token: &MediaToken) -> Result<()>;
+
+    /// Waits until the stream of a claimed token is to end: its call has ended, or it was
+    /// [stopped](Self::stop_streams), wherever that happens.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    async fn wait_for_stream_end(&self, token: &MediaToken) -> Result<EndReason>;
+
+    /// Tells the open media sockets of this call to close for that reason, while the call goes on. How many were told.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    async fn stop_streams(&self, key: &CallKey, reason: EndReason) -> Result<u32>;
+
+    /// Keeps what the call is to do when the carrier asks next; [`None`] forgets it.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<()>;
+
+    /// Takes what was kept, once. `request` names the request that asks: the same one again gets the same, because carriers
+    /// repeat their requests.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    async fn take_next(&self, key: &CallKey, request: &str) -> Result<Option<Answer>>;
+
+    /// Notes that the call was given something else to do.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    async fn note_transfer(&self, key: &CallKey) -> Result<()>;
 
     /// Reports a status. A terminal one ends the call.
     ///

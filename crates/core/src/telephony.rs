@@ -2,11 +2,14 @@
 
 use crate::media::{MediaCodec, MediaSocket, StreamTicket, Streamer};
 use crate::{
-    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    Error, IncomingCall, OutboundCall, PlacedCall, ProviderName, Result, Verified, WebhookRequest,
+    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, CallSnapshot,
+    Capabilities, CarrierCall, Dtmf, Error, Handover, IncomingCall, OutboundCall, PlacedCall,
+    ProviderName, Recording, RecordingAudio, RecordingId, Result, Verified, WebhookRequest,
 };
 use async_trait::async_trait;
+use std::any::Any;
 use std::fmt::Debug;
+use std::time::SystemTime;
 
 /// One account of one carrier.
 ///
@@ -23,7 +26,7 @@ use std::fmt::Debug;
 /// }
 /// ```
 #[async_trait]
-pub trait Telephony: Debug + Send + Sync {
+pub trait Telephony: Any + Debug + Send + Sync {
     /// The carrier's name.
     fn provider(&self) -> &ProviderName;
 
@@ -107,7 +110,8 @@ pub trait Telephony: Debug + Send + Sync {
         crate::media::drive(socket, codec, ticket).await
     }
 
-    /// Places a call. It must be in the store already: `links` carry its key.
+    /// Places a call. It must be in the store already: `links` carry its key. Most apps use
+    /// [`Calls::place`](crate::Calls::place), which does that.
     ///
     /// # Errors
     /// What the carrier says; [`Retry::OutcomeUnknown`](crate::Retry::OutcomeUnknown) if nobody knows whether it took it.
@@ -120,35 +124,41 @@ pub trait Telephony: Debug + Send + Sync {
     ///
     /// # Errors
     /// What the carrier says.
-    async fn hang_up(&self, call: &CallId) -> Result<()> {
+    async fn hang_up(&self, call: &CarrierCall) -> Result<()> {
         let _ = call;
         Err(unsupported(self.provider(), "hang up"))
     }
 
-    /// Connects the caller with what `answer` says, in the place of what runs now. Accepted is not done: how it went comes
-    /// as a [`CallEvent`].
+    /// Gives a call something else to do, in the place of what it does now: another party ([`Answer::dial`]) or any answer.
+    /// Accepted is not done: how it went comes as a [`CallEvent`].
     ///
     /// # Errors
     /// What the carrier says.
-    async fn transfer(&self, call: &CallId, answer: &Answer, links: &CallLinks) -> Result<()> {
+    async fn transfer(
+        &self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
         let _ = (call, answer, links);
         Err(unsupported(self.provider(), "transfer call"))
     }
 
-    /// Sends keys (`0-9 * #`) into a call.
+    /// Sends keys into a call. What that does to what the call is doing, the [capabilities](Capabilities::dtmf_out) say.
     ///
     /// # Errors
-    /// What the carrier says.
-    async fn send_dtmf(&self, call: &CallId, digits: &str) -> Result<()> {
-        let _ = (call, digits);
+    /// What the carrier says; [`Unsupported`](crate::ErrorKind::Unsupported) if it needs to know what comes after and
+    /// [`Dtmf::then`] does not say it.
+    async fn send_dtmf(&self, call: &CarrierCall, keys: &Dtmf, links: &CallLinks) -> Result<()> {
+        let _ = (call, keys, links);
         Err(unsupported(self.provider(), "send DTMF"))
     }
 
-    /// Starts a recording of a call at the carrier, and gives its id.
+    /// Starts a recording of a live call at the carrier, and gives its id.
     ///
     /// # Errors
     /// What the carrier says.
-    async fn start_recording(&self, call: &CallId, links: &CallLinks) -> Result<String> {
+    async fn start_recording(&self, call: &CarrierCall, links: &CallLinks) -> Result<RecordingId> {
         let _ = (call, links);
         Err(unsupported(self.provider(), "start recording"))
     }
@@ -157,16 +167,61 @@ pub trait Telephony: Debug + Send + Sync {
     ///
     /// # Errors
     /// What the carrier says.
-    async fn stop_recording(&self, call: &CallId, recording: &str) -> Result<()> {
+    async fn stop_recording(&self, call: &CarrierCall, recording: &RecordingId) -> Result<()> {
         let _ = (call, recording);
         Err(unsupported(self.provider(), "stop recording"))
+    }
+
+    /// Asks what became of a call.
+    ///
+    /// # Errors
+    /// What the carrier says.
+    async fn fetch_call(&self, call: &CarrierCall) -> Result<CallSnapshot> {
+        let _ = call;
+        Err(unsupported(self.provider(), "fetch call"))
+    }
+
+    /// Looks for a call that may have been placed: the calls that the carrier knows between these parties since then, those
+    /// that are likeliest first. None is a proof only as far as the carrier's list goes; its crate says how far.
+    ///
+    /// # Errors
+    /// What the carrier says.
+    async fn find_placed(
+        &self,
+        call: &OutboundCall,
+        since: SystemTime,
+    ) -> Result<Vec<CallSnapshot>> {
+        let _ = (call, since);
+        Err(unsupported(self.provider(), "find call"))
+    }
+
+    /// Fetches the audio of a recording, from the carrier's own hosts only.
+    ///
+    /// # Errors
+    /// What the carrier says; [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if it is somewhere else;
+    /// [`NotFound`](crate::ErrorKind::NotFound), with [`Retry::Safe`](crate::Retry::Safe), if it is not there yet.
+    async fn fetch_recording(&self, recording: &Recording) -> Result<RecordingAudio> {
+        let _ = recording;
+        Err(unsupported(self.provider(), "fetch recording"))
+    }
+}
+
+impl dyn Telephony {
+    /// The carrier as its own type, for what only that carrier can do; [`None`] if it is another one.
+    ///
+    /// ```
+    /// use telephony_core::Telephony;
+    ///
+    /// fn has_more_to_offer<Carrier: Telephony>(account: &dyn Telephony) -> bool {
+    ///     account.downcast_ref::<Carrier>().is_some()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn downcast_ref<T: Telephony>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref()
     }
 }
 
 fn unsupported(provider: &ProviderName, operation: &'static str) -> Error {
-    Error::unsupported(
-        operation,
-        "this carrier has no such operation, or this version does not have it yet",
-    )
-    .with_provider(provider)
+    Error::unsupported(operation, "this carrier has no such operation").with_provider(provider)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use support::store::{call, kind, store, store_with, token};
 use support::{account, call_id, random_key, secs};
 use telephony_core::{
-    CallKey, CallRecord, CallStatus, CallStore, Clock, Direction, EndReason, ErrorKind,
+    CallKey, CallRecord, CallStatus, CallStore, Clock, Direction, EndReason, ErrorKind, MediaGrant,
     MemoryStore, MemoryStoreOptions, NewCall, Party, ProviderName, StatusUpdate, Transition,
 };
 use tokio::time::timeout;
@@ -105,13 +105,13 @@ async fn one_key_is_one_call() {
 async fn the_carriers_id_is_attached_once() {
     let (store, _clock) = store();
     let key = store.open(outbound()).await.unwrap().key;
-    store.attach(&key, &call_id("late")).await.unwrap();
+    store.attach(&key, &call_id("late").into()).await.unwrap();
     store
-        .attach(&key, &call_id("late"))
+        .attach(&key, &call_id("late").into())
         .await
         .expect("the same again is fine");
     assert_eq!(
-        kind(store.attach(&key, &call_id("other")).await),
+        kind(store.attach(&key, &call_id("other").into()).await),
         ErrorKind::Store
     );
     let found = store
@@ -125,7 +125,7 @@ async fn the_carriers_id_is_attached_once() {
         .unwrap();
     assert!(other.is_none());
     assert_eq!(
-        kind(store.attach(&random_key(), &call_id("late")).await),
+        kind(store.attach(&random_key(), &call_id("late").into()).await),
         ErrorKind::NotFound
     );
 }
@@ -136,7 +136,7 @@ async fn an_id_that_another_call_has_is_not_attached() {
     let first = store.open(call("call-1")).await.unwrap();
     let second = store.open(outbound()).await.unwrap();
     assert_eq!(
-        kind(store.attach(&second.key, &call_id("call-1")).await),
+        kind(store.attach(&second.key, &call_id("call-1").into()).await),
         ErrorKind::Store
     );
     let found = store
@@ -274,8 +274,12 @@ async fn a_call_that_nobody_knows_is_not_found() {
         kind(store.update_status(&key, CallStatus::Ringing).await),
         kind(store.end(&key, EndReason::App).await),
         kind(store.wait_for_end(&key).await),
-        kind(store.attach(&key, &call_id("x")).await),
-        kind(store.mint_token(&key, &token(), secs(1)).await),
+        kind(store.attach(&key, &call_id("x").into()).await),
+        kind(
+            store
+                .mint_token(&key, &token(), MediaGrant::new(secs(1)))
+                .await,
+        ),
     ];
     assert_eq!(kinds, [ErrorKind::NotFound; 5]);
 }
@@ -313,7 +317,10 @@ async fn what_ended_is_remembered_for_late_callbacks_and_then_forgotten() {
     let (store, clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
     let token = token();
-    store.mint_token(&key, &token, secs(86_400)).await.unwrap();
+    store
+        .mint_token(&key, &token, MediaGrant::new(secs(86_400)))
+        .await
+        .unwrap();
     store.claim_token(&account("main"), &token).await.unwrap();
     clock.turn(secs(3_600));
     store

@@ -6,16 +6,19 @@ mod support;
 use std::sync::Arc;
 use support::store::{call, kind, store, token};
 use support::{account, ms, random_key, secs};
-use telephony_core::{CallStatus, CallStore, EndReason, ErrorKind, MemoryStore};
+use telephony_core::{CallStatus, CallStore, EndReason, ErrorKind, MediaGrant, MemoryStore};
 
 #[tokio::test]
 async fn a_token_is_claimed_once() {
     let (store, _clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
     let token = token();
-    store.mint_token(&key, &token, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &token, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     let claimed = store.claim_token(&account("main"), &token).await.unwrap();
-    assert_eq!(claimed.key, key);
+    assert_eq!(claimed.call.key, key);
     assert_eq!(
         kind(store.claim_token(&account("main"), &token).await),
         ErrorKind::AlreadyClaimed
@@ -35,7 +38,10 @@ async fn a_token_is_for_one_account_and_gives_nothing_away() {
     let (store, _clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
     let good = token();
-    store.mint_token(&key, &good, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &good, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     let wrong = store
         .claim_token(&account("other"), &good)
         .await
@@ -65,10 +71,19 @@ async fn a_new_token_voids_older_ones_that_nobody_took() {
     let (store, _clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
     let (taken, idle, new) = (token(), token(), token());
-    store.mint_token(&key, &taken, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &taken, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     store.claim_token(&account("main"), &taken).await.unwrap();
-    store.mint_token(&key, &idle, secs(60)).await.unwrap();
-    store.mint_token(&key, &new, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &idle, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
+    store
+        .mint_token(&key, &new, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     for (token, wanted) in [
         (&taken, ErrorKind::AlreadyClaimed),
         (&idle, ErrorKind::NotFound),
@@ -87,8 +102,14 @@ async fn a_token_lives_only_so_long() {
     let key = store.open(call("call-1")).await.unwrap().key;
     let other = store.open(call("call-2")).await.unwrap().key;
     let (early, late) = (token(), token());
-    store.mint_token(&key, &early, secs(60)).await.unwrap();
-    store.mint_token(&other, &late, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &early, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
+    store
+        .mint_token(&other, &late, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     clock.turn(secs(60) - ms(1));
     store.claim_token(&account("main"), &early).await.unwrap();
     clock.turn(ms(1));
@@ -115,9 +136,15 @@ async fn a_call_may_have_several_tokens() {
     let (store, _clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
     let (first, second) = (token(), token());
-    store.mint_token(&key, &first, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &first, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     store.claim_token(&account("main"), &first).await.unwrap();
-    store.mint_token(&key, &second, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &second, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     store.claim_token(&account("main"), &second).await.unwrap();
 }
 
@@ -126,7 +153,10 @@ async fn there_is_no_stream_for_a_call_that_is_over() {
     let (store, _clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
     let token = token();
-    store.mint_token(&key, &token, secs(60)).await.unwrap();
+    store
+        .mint_token(&key, &token, MediaGrant::new(secs(60)))
+        .await
+        .unwrap();
     store
         .update_status(&key, CallStatus::Completed)
         .await
@@ -136,11 +166,19 @@ async fn there_is_no_stream_for_a_call_that_is_over() {
         ErrorKind::Closed
     );
     assert_eq!(
-        kind(store.mint_token(&key, &token, secs(60)).await),
+        kind(
+            store
+                .mint_token(&key, &token, MediaGrant::new(secs(60)))
+                .await
+        ),
         ErrorKind::Closed
     );
     assert_eq!(
-        kind(store.mint_token(&random_key(), &token, secs(60)).await),
+        kind(
+            store
+                .mint_token(&random_key(), &token, MediaGrant::new(secs(60)))
+                .await
+        ),
         ErrorKind::NotFound
     );
 }
@@ -151,7 +189,10 @@ async fn of_a_hundred_claims_one_wins() {
         let store = Arc::new(MemoryStore::default());
         let key = store.open(call("call-1")).await.unwrap().key;
         let token = token();
-        store.mint_token(&key, &token, secs(60)).await.unwrap();
+        store
+            .mint_token(&key, &token, MediaGrant::new(secs(60)))
+            .await
+            .unwrap();
         let barrier = Arc::new(tokio::sync::Barrier::new(100));
         let claims: Vec<_> = (0..100)
             .map(|_| {

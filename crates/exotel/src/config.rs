@@ -11,6 +11,8 @@ const UNIT_BYTES: usize = 320;
 const CHUNK_BYTES: usize = 3_200;
 /// The most that an outbound message may have.
 const MAX_CHUNK_BYTES: usize = 100_000;
+/// So many REST requests a minute Exotel takes of an account (documented).
+const REQUESTS_PER_MINUTE: u32 = 200;
 /// A shorter secret can be guessed.
 const MIN_SECRET_CHARS: usize = 8;
 
@@ -27,6 +29,7 @@ const MIN_SECRET_CHARS: usize = 8;
 /// | `media_fields` | `full` | `minimal` leaves the counters out of outbound audio messages |
 /// | `region` | `singapore` | where the account lives: `singapore` or `mumbai` |
 /// | `base_url` | by region | another REST host, for tests |
+/// | `requests_per_minute` | 200 | REST requests of all kinds, evenly spaced; who would wait for more than 30 s is refused |
 ///
 /// ```
 /// use telephony_exotel::{ExotelConfig, Region};
@@ -56,6 +59,8 @@ pub struct ExotelConfig {
     region: Region,
     #[serde(default)]
     base_url: Option<String>,
+    #[serde(default = "default_requests", deserialize_with = "requests")]
+    requests_per_minute: u32,
 }
 
 /// The keys that the configuration knows.
@@ -71,6 +76,7 @@ pub const KEYS: &[ConfigKey] = &[
     ConfigKey::optional("media_fields"),
     ConfigKey::optional("region"),
     ConfigKey::optional("base_url"),
+    ConfigKey::optional("requests_per_minute"),
 ];
 
 /// Where an account lives. Key, token and account belong to one region; the other's host answers 401.
@@ -155,6 +161,7 @@ impl ExotelConfig {
             media_fields: MediaFields::default(),
             region: Region::default(),
             base_url: None,
+            requests_per_minute: default_requests(),
         }
     }
 
@@ -217,6 +224,14 @@ impl ExotelConfig {
         self
     }
 
+    /// Sends so many REST requests a minute at most, new calls and all others together: one or more. Exotel takes 200 of an
+    /// account; share them out if several processes use it.
+    #[must_use]
+    pub fn with_requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = requests;
+        self
+    }
+
     /// The host of the REST API, without a trailing slash.
     #[must_use]
     pub fn rest_url(&self) -> &str {
@@ -256,6 +271,10 @@ impl ExotelConfig {
             .chain(&self.socket_password)
             .map(Secret::expose)
             .filter(|secret| secret.len() >= 4)
+    }
+
+    pub(crate) fn requests_per_second(&self) -> f64 {
+        f64::from(self.requests_per_minute) / 60.0
     }
 
     pub(crate) fn webhook_secrets(&self) -> &[Secret] {
@@ -313,6 +332,9 @@ impl ExotelConfig {
         self.validate_socket_credentials()?;
         if !is_offered(self.media_rate) {
             return Err(fail("`media_rate` must be 8000, 16000 or 24000"));
+        }
+        if self.requests_per_minute == 0 {
+            return Err(fail("`requests_per_minute` must be 1 or more"));
         }
         if let Some(url) = &self.base_url
             && PublicUrl::new(url).is_err()
@@ -374,11 +396,19 @@ fn default_chunk() -> usize {
     CHUNK_BYTES
 }
 
+fn default_requests() -> u32 {
+    REQUESTS_PER_MINUTE
+}
+
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SampleRate, D::Error> {
     u32::try_from(de::number(deserializer)?)
         .ok()
         .and_then(SampleRate::new)
         .ok_or_else(|| D::Error::custom("is not a sample rate"))
+}
+
+fn requests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    u32::try_from(de::number(deserializer)?).map_err(|_| D::Error::custom("is too large"))
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

@@ -65,9 +65,16 @@
 //!
 //! **Hanging up.** There is no REST request for it. When our side ends the stream, the socket closes and the flow goes on:
 //! draw a Hangup applet behind the Voicebot applet. [`AfterStream::HangUp`](telephony_core::AfterStream) and
-//! [`AfterStream::Continue`](telephony_core::AfterStream) therefore make the same document.
+//! [`AfterStream::Continue`](telephony_core::AfterStream) therefore make the same document. A call that was placed straight
+//! to the stream ends when its socket closes.
 //!
-//! **Transferring.** Put a Connect applet behind the Voicebot applet, end the stream, and answer the question that comes.
+//! **Transferring.** There is no REST request for that either. Put a Connect applet right behind the Voicebot applet:
+//! [`Telephony::transfer`] checks that the applet can be told so, the server keeps the answer and closes the stream, and the
+//! applet gets the answer when it asks. [`Answer::dial`], [`Answer::hang_up`] (in a Passthru applet too, which takes branch B)
+//! and a document for the Connect applet can be given; anything else is
+//! [`Unsupported`](telephony_core::ErrorKind::Unsupported), and so is the transfer of a call that was placed without a flow:
+//! the call stays as it was. If the flow ends behind the Voicebot applet, nobody asks and the call is over; that cannot be
+//! seen from here.
 //!
 //! **Stream parameters** are three at most in 256 characters (documented). The rate takes one unless it is 8000; our call
 //! key takes one if there is room; the rest is for the app, in letters, digits, `-` and `_`.
@@ -125,8 +132,33 @@
 //!
 //! # REST
 //!
-//! [`rest`] writes the requests that place a call (straight to our media socket, to a second number, or into a flow), look
-//! at calls, count the streams and fetch recordings, and reads the answers. Exotel has none that steers a live call.
+//! | operation | what is sent | sent again |
+//! |---|---|---|
+//! | [`make_call`](Telephony::make_call) | `POST …/Calls/connect.json`: straight to our media socket, to a second number, or into a flow ([how](rest#the-three-ways-to-place-a-call)) | only if Exotel surely did not process it: a 429, or it was not connected to |
+//! | [`fetch_call`](Telephony::fetch_call) | `GET …/Calls/{id}.json?details=true` | also if it failed |
+//! | [`find_placed`](Telephony::find_placed) | `GET …/Calls.json?DateCreated=…&From=…&Direction=outbound-api&PageSize=100`, up to 10 pages | also if it failed |
+//! | [`fetch_recording`](Telephony::fetch_recording) | `GET` of its URL, from Exotel's hosts, its stores and `base_url` only | also if it failed, but not if it is not there |
+//! | [`transfer`](Telephony::transfer) | nothing, see above | |
+//! | [`Exotel::fetch_active_streams`] | `GET …/ActiveStreams` | also if it failed |
+//! | hanging up, sending keys, starting and stopping a recording | nothing: Exotel has no such request | |
+//!
+//! All requests share one limit, `requests_per_minute`, and are spaced evenly. Exotel may take half a minute to place a call:
+//! give the HTTP client 35 s or more. What [`rest`] writes and reads can be had without sending it, too.
+//!
+//! **Status events.** With [`StatusEvents::All`](telephony_core::StatusEvents) a call straight to the stream reports
+//! `ringing`, `answered` and `terminal`, others the last two; with [`StatusEvents::End`](telephony_core::StatusEvents) only
+//! `terminal`. The events of a flow's call may be missing (documented): its applets and its stream tell.
+//!
+//! **Calls into a flow** come to the URLs of its applets as calls do that come in, with the call's key in `CustomField`:
+//! [`IncomingCall::key`] has it where `Direction` is outbound, so that a server knows the call. If it was placed with
+//! [`Answer::stream`], that answer is kept for the Voicebot applet ([`Handover::Asks`]); with [`Answer::redirect`] nothing is
+//! kept, and the app is asked.
+//!
+//! **Where a call lives**: [`CarrierCall::home`] says `no-flow` of a call that was placed without one, and nothing of others.
+//!
+//! **Looking for a call that may have been placed**: outgoing calls of the API between the two numbers, and to the same second
+//! number if there is one, since a minute before that time, the oldest first. Take out those that you know of. Exotel
+//! documents that the list leaves out calls that are still going on, so *none* is a proof only once the call must be over.
 //!
 //! # Media
 //!
@@ -148,6 +180,7 @@
 mod answer;
 mod applet;
 mod config;
+mod control;
 mod error;
 mod event;
 mod media;
@@ -164,17 +197,20 @@ pub use rest::ExotelCallOptions;
 
 use answer::Writer;
 use applet::Applet;
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
 use media::ExotelCodec;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use telephony_core::audio::{AudioFormat, FrameRules};
 use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
-    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierEntry, Clear, Error, HangUpBy, IncomingCall, Marks, Ports, ProviderName, Registry,
-    Result, Telephony, Verb, Verified, WebhookKind, WebhookRequest,
+    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, CallSnapshot,
+    Capabilities, CarrierCall, CarrierEntry, Clear, Clock, Error, Handover, HangUpBy, IncomingCall,
+    Marks, Operation, OutboundCall, PlacedCall, Ports, ProviderName, Recording, RecordingAudio,
+    Registry, RestClient, Result, Telephony, Verb, Verified, WebhookKind, WebhookRequest,
 };
 
 /// The carrier's name.
@@ -209,13 +245,22 @@ pub fn register(registry: &mut Registry) -> Result<()> {
 }
 
 /// One Exotel account. See the [crate's page](crate).
-#[derive(Debug)]
 pub struct Exotel {
     account: AccountLabel,
     config: ExotelConfig,
     frames: FrameRules,
-    /// What the REST operations will need.
-    _ports: Ports,
+    rest: RestClient,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Exotel {
+    /// What an HTTP client shows of itself is not in our hands, so it is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exotel")
+            .field("account", &self.account)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Exotel {
@@ -228,8 +273,9 @@ impl Exotel {
         Ok(Self {
             account: label,
             frames: config.frames()?,
+            rest: control::client(&config, ports),
+            clock: Arc::clone(&ports.clock),
             config,
-            _ports: ports.clone(),
         })
     }
 
@@ -241,6 +287,7 @@ impl Exotel {
     }
 }
 
+#[async_trait]
 impl Telephony for Exotel {
     fn provider(&self) -> &ProviderName {
         const { &PROVIDER }
@@ -267,6 +314,14 @@ impl Telephony for Exotel {
             ])
             .with_marks(Marks::Echoed)
             .with_clear(Clear::ExceptCurrentMessage)
+            .with_operations([
+                Operation::MakeCall,
+                Operation::Transfer,
+                Operation::FetchCall,
+                Operation::FindPlaced,
+                Operation::FetchRecording,
+            ])
+            .with_transfers_after_stream()
             .with_hang_up(HangUpBy::CarrierFlow)
             .with_dtmf_in()
             .with_signatures(false, false)
@@ -331,6 +386,35 @@ impl Telephony for Exotel {
             self.config.media_fields(),
         );
         Ok(Box::new(codec))
+    }
+
+    async fn make_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
+        self.place(call, links).await
+    }
+
+    async fn transfer(
+        &self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
+        self.hand_over(call, answer, links)
+    }
+
+    async fn fetch_call(&self, call: &CarrierCall) -> Result<CallSnapshot> {
+        self.look_at(call).await
+    }
+
+    async fn find_placed(
+        &self,
+        call: &OutboundCall,
+        since: SystemTime,
+    ) -> Result<Vec<CallSnapshot>> {
+        self.look_for(call, since).await
+    }
+
+    async fn fetch_recording(&self, recording: &Recording) -> Result<RecordingAudio> {
+        self.fetch_audio(recording).await
     }
 }
 

@@ -27,7 +27,7 @@
 //! // What a client brought back:
 //! let body = r#"{"Call": {"Sid": "b0c8aea60aceb0007fc5a1bb75c218bl", "Status": "in-progress"}}"#;
 //! let response = http::Response::new(body.into());
-//! let placed = rest.read_placed_call(&call, &response, SystemTime::now())?;
+//! let placed = rest.read_placed_call(&call, &links, &response, SystemTime::now())?;
 //! assert_eq!(placed.status, CallStatus::Initiated); // Taken, not answered, whatever the word.
 //! # Ok(()) }
 //! ```
@@ -55,7 +55,8 @@
 //! | [`Answer::dial`](telephony_core::Answer::dial) with one number | when `to` has answered, that number is dialled and the two are connected | `To`, `TimeOut`, `WaitUrl`, `RecordingFormat`, `StreamBegin`, `StartPlayback…` |
 //! | [`Answer::redirect`](telephony_core::Answer::redirect), or a stream without parameters, with [`ExotelCallOptions::with_flow`] | into a flow of the console, whose applets ask us | `Url`, `TimeOut` |
 //!
-//! All of them take a duration limit, recording and its channels. The call's key goes into `CustomField`, which Exotel hands
+//! [`OutboundCall::status_events`](telephony_core::OutboundCall) chooses the `StatusCallbackEvents`. All of them take a
+//! duration limit, recording and its channels. The call's key goes into `CustomField`, which Exotel hands
 //! to applets and callbacks, and into the callback URL. What a way does not take is an error, before anything is sent.
 //!
 //! # When nobody knows whether a call was placed
@@ -73,6 +74,10 @@ mod query;
 mod read;
 mod recording;
 mod state;
+mod time;
+
+pub(crate) use fault::LOOK_UP;
+pub(crate) use place::home;
 
 pub use options::{
     ExotelCallOptions, ListenFrom, Listener, Playback, RecordingChannels, RecordingFormat,
@@ -89,11 +94,15 @@ use http::{HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use telephony_core::{CallId, Error, ErrorKind, Result};
 
-const PLACE: &str = "place call";
-const FETCH: &str = "fetch call";
-const LIST: &str = "list calls";
-const STREAMS: &str = "fetch active streams";
-const RECORDING: &str = "fetch recording";
+/// The [home](telephony_core::CarrierCall) of a call that was placed without a flow: nothing comes after its stream or its
+/// second number, and no applet will ask what to do.
+pub(crate) const NO_FLOW: &str = "no-flow";
+
+pub(crate) const PLACE: &str = "place call";
+pub(crate) const FETCH: &str = "fetch call";
+pub(crate) const LIST: &str = "list calls";
+pub(crate) const STREAMS: &str = "fetch active streams";
+pub(crate) const RECORDING: &str = "fetch recording";
 
 /// What stands for itself in every part of a URL and of a form (RFC 3986, 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC

@@ -5,8 +5,8 @@ use crate::event;
 use crate::payload::Payload;
 use http::Method;
 use telephony_core::{
-    CallEvent, CallId, CallStatus, Direction, Error, IncomingCall, Party, Result, Verified,
-    WebhookRequest,
+    CallEvent, CallId, CallKey, CallStatus, Direction, Error, IncomingCall, Party, Result,
+    Verified, WebhookRequest,
 };
 
 /// Reads a call that comes in.
@@ -29,11 +29,25 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
         .with_status(status(&payload))
         .with_forwarded_from(forwarded_from)
         .with_parameters(payload.parameters().clone());
+    let call = match own_key(&payload, call.direction()) {
+        Some(key) => call.with_key(key),
+        None => call,
+    };
     match payload.text("CallSid") {
         Some(id) => {
             Ok(call.with_id(CallId::new(id).map_err(|error| error.with_provider(crate::NAME))?))
         }
         None => Ok(call),
+    }
+}
+
+/// Our key of a call that we placed into a flow: what `CustomField` said when it was placed comes back with the questions of
+/// its applets. In calls that come in somebody else chose it.
+fn own_key(payload: &Payload, direction: Direction) -> Option<CallKey> {
+    let field = payload.text("CustomField")?;
+    match direction {
+        Direction::Outbound => CallKey::parse(field).ok(),
+        Direction::Inbound => None,
     }
 }
 

@@ -86,8 +86,9 @@ fn every_option_is_read_as_text_too() {
         .with("chunk_bytes", "640")
         .with("media_fields", "Minimal")
         .with("region", "Mumbai")
-        .with("base_url", "http://127.0.0.1:9");
-    assert_eq!(KEYS.len(), 11);
+        .with("base_url", "http://127.0.0.1:9")
+        .with("requests_per_minute", "60");
+    assert_eq!(KEYS.len(), 12);
     let config: ExotelConfig = full
         .clone()
         .read(&telephony_exotel::provider_name(), KEYS)
@@ -160,6 +161,18 @@ fn what_is_wrong_is_named_and_never_shown() {
             "`base_url`",
         ),
         (
+            settings().with("requests_per_minute", 0),
+            "`requests_per_minute`",
+        ),
+        (
+            settings().with("requests_per_minute", "hunter2"),
+            "`requests_per_minute`",
+        ),
+        (
+            settings().with("requests_per_minute", 4_294_967_296_u64),
+            "`requests_per_minute`",
+        ),
+        (
             settings().with("webhok_secret", "hunter2"),
             "`webhok_secret`",
         ),
@@ -187,6 +200,8 @@ fn the_builder_is_checked_too() {
     assert_kind_configuration(open(config().with_media_rate(SampleRate::HZ_48000)));
     assert_kind_configuration(open(config().with_chunk_bytes(3_201)));
     assert_kind_configuration(open(config().with_further_webhook_secret("")));
+    assert_kind_configuration(open(config().with_requests_per_minute(0)));
+    open(config().with_requests_per_minute(u32::MAX)).unwrap();
     assert_kind_configuration(open(config().with_socket_credentials("", "")));
     assert_kind_configuration(open(ExotelConfig::new(
         "example1",
@@ -220,7 +235,7 @@ fn capabilities_say_what_works_now() {
             && capabilities.can(Verb::HangUp)
     );
     assert!(!capabilities.can(Verb::Redirect) && !capabilities.can(Verb::Pause));
-    assert!(capabilities.operations.is_empty());
+    assert!(!capabilities.operations.is_empty());
     assert_eq!(capabilities.hang_up, HangUpBy::CarrierFlow);
     assert_eq!(capabilities.marks, Marks::Echoed);
     assert!(!capabilities.signed_webhooks && !capabilities.signed_upgrade);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{MULTIPART, assert_kind, exotel, get, multipart, post, verified};
+use common::{CALL_KEY, MULTIPART, assert_kind, exotel, get, multipart, post, verified};
 use http::Method;
 use telephony_core::{
     CallStatus, Direction, ErrorKind, IncomingCall, Party, Result, Telephony, WebhookKind,
@@ -102,6 +102,35 @@ fn query_and_body_are_read_together() {
     assert_eq!(call.parameters().get("CustomField"), Some("ticket-7"));
     assert_eq!(call.parameters().get("applet"), Some("connect"));
     assert_eq!(call.id().unwrap().as_str(), "c1");
+}
+
+#[test]
+fn a_call_that_we_placed_into_a_flow_brings_its_key_back() {
+    let key = |query: &str| call(query).key().map(ToString::to_string);
+    let placed = format!(
+        "CallSid=c1&CallFrom=08033334444&CallTo=09876501234&CustomField={CALL_KEY}&Direction="
+    );
+    for direction in ["outbound-dial", "outbound-api", "Outgoing"] {
+        let query = format!("{placed}{direction}");
+        assert_eq!(key(&query).as_deref(), Some(CALL_KEY));
+        assert_eq!(call(&query).direction(), Direction::Outbound);
+    }
+    // In a call that comes in, somebody else chose the field.
+    for direction in ["incoming", "inbound", ""] {
+        assert_eq!(key(&format!("{placed}{direction}")), None);
+    }
+    for field in ["ticket-7", "", "call key call key call key", "null"] {
+        let query =
+            format!("CallSid=c1&CallFrom=08033334444&Direction=outbound-dial&CustomField={field}");
+        assert_eq!(key(&query), None, "{field}");
+    }
+    let fields = [
+        ("callfrom", "08033334444"),
+        ("direction", "outbound-dial"),
+        ("customfield", CALL_KEY),
+    ];
+    let form = post(WebhookKind::IncomingCall, MULTIPART, multipart(&fields));
+    assert_eq!(accept(form).unwrap().key().unwrap().as_str(), CALL_KEY);
 }
 
 #[test]

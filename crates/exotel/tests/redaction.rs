@@ -3,10 +3,12 @@
 
 mod common;
 
+use common::http_client::{account, ok, reset, status};
+use common::rest::{call, noon};
 use common::{MULTIPART, codec, config, exotel_with, get, links, multipart, post, verified};
 use std::fmt::Debug;
 use telephony_core::media::{Decoded, WireMessage};
-use telephony_core::{Answer, Dial, Document, Party, Stream, Telephony, WebhookKind};
+use telephony_core::{Answer, Dial, Document, Party, Recording, Stream, Telephony, WebhookKind};
 
 const HIDDEN: [&str; 10] = [
     "9876501234",
@@ -159,4 +161,37 @@ fn errors() {
                 .unwrap_err(),
         );
     }
+}
+
+#[tokio::test]
+async fn what_rest_brought_back() {
+    let said = "CallSid c1 From 09876501234 To 08033334444 rest-api-key rest-api-token first-webhook-secret wss://voice.example.com/media-token-media-token";
+    let found = r#"{"Sid":"c1","Direction":"outbound-api","From":"09876501234","To":"07200498000","PhoneNumberSid":"08033334444","RecordingUrl":"https://x.example/rest-api-token"}"#;
+    let (_, exotel) = account(vec![
+        ok(&format!(r#"{{"Call":{found}}}"#)),
+        ok(&format!(r#"{{"Call":{found}}}"#)),
+        ok(&format!(r#"{{"Calls":[{found}]}}"#)),
+        ok("rest-api-token"),
+        status(
+            400,
+            &format!(r#"{{"RestException":{{"Message":"{said}"}}}}"#),
+        ),
+        reset(),
+    ]);
+    let call = call(Answer::stream());
+    let placed = exotel.make_call(&call, &links()).await.unwrap();
+    assert_hidden(&placed);
+    assert_hidden(&exotel.fetch_call(&placed.call).await.unwrap());
+    assert_hidden(&exotel.find_placed(&call, noon()).await.unwrap());
+    let recording = Recording::new(None, "https://recordings.exotel.com/09876501234.mp3");
+    assert_hidden(&exotel.fetch_recording(&recording).await.unwrap());
+    for _ in 0..2 {
+        let error = exotel.make_call(&call, &links()).await.unwrap_err();
+        assert_hidden(&error);
+        assert_hidden(&error.to_string());
+    }
+    let (to, links) = (Answer::dial("+919876501234"), links());
+    let refused = exotel.transfer(&placed.call, &to, &links).await;
+    assert_hidden(&refused.unwrap_err());
+    assert_hidden(&exotel); // Its client has worked by now.
 }

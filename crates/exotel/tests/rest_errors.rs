@@ -4,13 +4,15 @@
 mod common;
 
 use bytes::Bytes;
+use common::links;
 use common::rest::{call, noon, response, rest};
 use http::{HeaderName, HeaderValue, Response};
 use std::time::Duration;
 use telephony_core::{Answer, Error, ErrorKind, Retry};
 
 fn placing(response: &Response<Bytes>) -> Error {
-    rest(|rest| rest.read_placed_call(&call(Answer::stream()), response, noon())).unwrap_err()
+    rest(|rest| rest.read_placed_call(&call(Answer::stream()), &links(), response, noon()))
+        .unwrap_err()
 }
 
 fn fetching(response: &Response<Bytes>) -> Error {
@@ -80,7 +82,7 @@ fn every_documented_status() {
                 let text = error.to_string();
                 assert!(text.contains(says), "{text}");
                 assert_eq!(text.to_ascii_lowercase().contains("it went wrong."), body.to_ascii_lowercase().contains("it went wrong"), "{text}");
-                assert_eq!(text.contains("may have been placed"), retry == OutcomeUnknown, "{text}");
+                assert_eq!(text.contains("nobody knows whether the call was placed"), retry == OutcomeUnknown, "{text}");
                 assert!(!text.contains("nginx"), "{text}");
             }
         }

@@ -27,7 +27,7 @@ const HIDDEN: [&str; 8] = [
 /// Everything that reads an answer, and what comes of it as it would be logged.
 fn read(response: &Response<Bytes>) -> String {
     rest(|rest| {
-        let placed = rest.read_placed_call(&call(Answer::stream()), response, noon());
+        let placed = rest.read_placed_call(&call(Answer::stream()), &links(), response, noon());
         let page = rest.read_calls(response, noon());
         let mut shown = format!("{placed:?}{page:?}");
         if let Ok(page) = &page {

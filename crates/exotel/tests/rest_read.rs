@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::assert_kind;
 use common::rest::{
     CUSTOMER, EXOPHONE, SECOND, SID, call, noon, response, rest, signed_get, wire, with_rest,
 };
+use common::{assert_kind, links};
 use std::time::Duration;
 use telephony_core::{
     Answer, AnsweredBy, CallId, CallStatus, Direction, ErrorKind, OutboundCall, Party, PlacedCall,
@@ -20,6 +20,7 @@ fn placed(body: &str) -> Result<PlacedCall> {
     rest(|rest| {
         rest.read_placed_call(
             &call(Answer::stream()),
+            &links(),
             &response(200, body.to_owned()),
             noon(),
         )
@@ -56,7 +57,7 @@ fn a_call_that_was_taken() {
     ] {
         let placed = placed(&body).unwrap();
         assert_eq!(
-            (placed.id.as_str(), placed.status),
+            (placed.id().as_str(), placed.status),
             (SID, CallStatus::Initiated),
             "{body}"
         );
@@ -104,7 +105,8 @@ fn any_2xx_takes_a_call() {
     let body = format!(r#"{{"Call":{{"Sid":"{SID}"}}}}"#);
     for status in [200, 201, 202] {
         let response = response(status, body.clone());
-        rest(|rest| rest.read_placed_call(&call(Answer::stream()), &response, noon())).unwrap();
+        rest(|rest| rest.read_placed_call(&call(Answer::stream()), &links(), &response, noon()))
+            .unwrap();
     }
 }
 
@@ -130,7 +132,9 @@ fn an_answer_without_an_id_leaves_it_open() {
             "{body}"
         );
         assert!(
-            error.to_string().contains("may have been placed"),
+            error
+                .to_string()
+                .contains("nobody knows whether the call was placed"),
             "{error}"
         );
         assert_eq!(error.http_status(), Some(200));

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! use telephony::media::{MediaEvent, Streamer};
-//! use telephony::{Answer, BoxError, CallHandler, CallServer, IncomingCall, Ports, PublicUrl};
+//! use telephony::{Answer, BoxError, CallHandler, CallServer, IncomingCall, PublicUrl};
 //!
 //! #[derive(Debug)]
 //! struct Echo;
@@ -28,7 +28,7 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), BoxError> {
 //!     let server = CallServer::new(PublicUrl::new("https://voice.example.com")?, Echo);
-//!     for account in telephony::from_env(&Ports::default())? {
+//!     for account in telephony::from_env(&telephony::ports()?)? {
 //!         server.add_account(account);
 //!     }
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
@@ -45,15 +45,18 @@
 //! | live audio | [`media`] |
 //! | what carriers report | [`CallEvent`] |
 //! | a server | [`CallServer`], feature `axum` |
+//! | placing and steering calls | [`Calls`], [`OutboundCall`]; an HTTP client: [`ports`](fn@ports), feature `reqwest` |
 //! | a carrier of your own | [`Telephony`], [`media::MediaCodec`], [`Registry`] |
 //!
 //! # Features
-//! All are on by default: `twilio`, `vonage`, `exotel` (one carrier each), `axum` (the server), `file` (accounts from a TOML
-//! or JSON file).
+//! All are on by default: `twilio`, `vonage`, `exotel` (one carrier each), `axum` (the server), `reqwest` (an HTTP client for
+//! placing and steering calls), `file` (accounts from a TOML or JSON file).
 
 mod open;
 mod provider;
 
+#[cfg(feature = "reqwest")]
+pub use open::ports;
 pub use open::{from_env, from_env_with, registry};
 #[cfg(feature = "file")]
 pub use open::{from_file, from_file_with};
@@ -65,6 +68,8 @@ pub use telephony_core::*;
 pub use telephony_axum::{BoxError, CallHandler, CallServer, EventContext, ServerOptions};
 #[cfg(feature = "exotel")]
 pub use telephony_exotel as exotel;
+#[cfg(feature = "reqwest")]
+pub use telephony_reqwest as reqwest;
 #[cfg(feature = "twilio")]
 pub use telephony_twilio as twilio;
 #[cfg(feature = "vonage")]
@@ -73,12 +78,14 @@ pub use telephony_vonage as vonage;
 pub use telephony_ws as ws;
 
 /// The code in the README and the guides is compiled with the tests.
-#[cfg(all(doctest, feature = "axum", feature = "twilio"))]
+#[cfg(all(doctest, feature = "axum", feature = "reqwest", feature = "twilio"))]
 mod guides {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
     #[doc = include_str!("../../../docs/answer-a-call.md")]
     struct AnswerACall;
+    #[doc = include_str!("../../../docs/make-and-steer-calls.md")]
+    struct MakeAndSteerCalls;
     #[doc = include_str!("../../../docs/carriers.md")]
     struct Carriers;
     #[doc = include_str!("../../../docs/security.md")]

@@ -35,6 +35,17 @@ pub fn registry() -> Result<Registry> {
     Ok(registry)
 }
 
+/// What accounts are opened with: an HTTP client with its default limits, for placing and steering calls, the machine's clock
+/// and its randomness. Take one for all accounts, so that they share connections.
+///
+/// # Errors
+/// [`Configuration`](crate::ErrorKind::Configuration) if TLS cannot be set up on this machine.
+#[cfg(feature = "reqwest")]
+pub fn ports() -> Result<Ports> {
+    let client = telephony_reqwest::ReqwestClient::new(telephony_reqwest::HttpOptions::default())?;
+    Ok(Ports::default().with_http(Arc::new(client)))
+}
+
 /// Opens one account of each carrier whose variables are set in the environment: `TWILIO_ACCOUNT_SID` and so on. None of a
 /// carrier's variables set: it is off.
 ///

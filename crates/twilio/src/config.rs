@@ -13,7 +13,7 @@
 //! ```
 
 use crate::NAME;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use std::collections::BTreeMap;
 use telephony_core::{ConfigKey, Error, PublicUrl, Result, Secret, de};
 
@@ -26,6 +26,7 @@ use telephony_core::{ConfigKey, Error, PublicUrl, Result, Secret, de};
 /// | `api_key_sid`, `api_key_secret` | an API key for REST in the place of the auth token; both or none. Never signs webhooks |
 /// | `region`, `edge` | where REST requests go: `ie1` and `dublin`; both or none, for one alone leads to US1 |
 /// | `base_url` | another host for REST requests: a proxy, a test server, a Twilio dialect |
+/// | `calls_per_second` | how many new calls a second are started at most; default 1, which is what Twilio gives an account unless it raised that. Fewer for each of several nodes: `0.5` |
 /// | `subaccounts` | a map from a subaccount's SID to its auth token or tokens; from a file only |
 pub const KEYS: &[ConfigKey] = &[
     ConfigKey::required("account_sid"),
@@ -35,11 +36,17 @@ pub const KEYS: &[ConfigKey] = &[
     ConfigKey::optional("base_url"),
     ConfigKey::optional("region"),
     ConfigKey::optional("edge"),
+    ConfigKey::optional("calls_per_second"),
     ConfigKey::optional("subaccounts"),
 ];
 
+/// How many new calls a second an account has unless Twilio raised it (Twilio docs); more wait at Twilio, up to a bound.
+const CALLS_PER_SECOND: f64 = 1.0;
+/// Slower than that is a mistake.
+const FEWEST_CALLS_PER_SECOND: f64 = 0.001;
+
 /// Credentials and options of one Twilio account. `Debug` shows no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TwilioConfig {
     account_sid: String,
@@ -50,6 +57,8 @@ pub struct TwilioConfig {
     base_url: Option<String>,
     region: Option<String>,
     edge: Option<String>,
+    #[serde(default = "one_a_second", deserialize_with = "rate")]
+    calls_per_second: f64,
     #[serde(default)]
     subaccounts: BTreeMap<String, Tokens>,
 }
@@ -70,6 +79,7 @@ impl TwilioConfig {
             base_url: None,
             region: None,
             edge: None,
+            calls_per_second: CALLS_PER_SECOND,
             subaccounts: BTreeMap::new(),
         }
     }
@@ -105,6 +115,13 @@ impl TwilioConfig {
         self
     }
 
+    /// Starts so many new calls a second at most. Default 1.
+    #[must_use]
+    pub fn with_calls_per_second(mut self, calls: f64) -> Self {
+        self.calls_per_second = calls;
+        self
+    }
+
     /// Takes webhooks of this subaccount too: its calls are signed with its own token. Again for the same subaccount adds
     /// another token.
     #[must_use]
@@ -121,6 +138,12 @@ impl TwilioConfig {
     #[must_use]
     pub fn account_sid(&self) -> &str {
         &self.account_sid
+    }
+
+    /// How many new calls a second are started at most.
+    #[must_use]
+    pub fn calls_per_second(&self) -> f64 {
+        self.calls_per_second
     }
 
     /// The base URL of REST requests, without a trailing slash.
@@ -197,6 +220,10 @@ impl TwilioConfig {
             }
         }
         self.validate_host()?;
+        let rate = self.calls_per_second;
+        if !rate.is_finite() || rate < FEWEST_CALLS_PER_SECOND {
+            return Err(fail("`calls_per_second` must be a number above 0"));
+        }
         for (sid, tokens) in &self.subaccounts {
             check_sid("subaccounts", sid)?;
             if *sid == self.account_sid {
@@ -240,6 +267,28 @@ impl TwilioConfig {
             )),
             _ => Ok(()),
         }
+    }
+}
+
+fn one_a_second() -> f64 {
+    CALLS_PER_SECOND
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(f64),
+    Text(String),
+}
+
+/// A number, also as text: in the environment everything is.
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    match NumberOrText::deserialize(deserializer)? {
+        NumberOrText::Number(number) => Ok(number),
+        NumberOrText::Text(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| D::Error::custom("is not a number")),
     }
 }
 

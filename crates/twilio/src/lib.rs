@@ -92,11 +92,37 @@
 //! µ-law at 8000 Hz both ways, marks that come back, a clear that reaches everything, keys from the caller. Closing the
 //! socket lets the document go on, so the answer has `<Hangup/>` after the stream unless it says to continue.
 //!
-//! # REST
-//! Placing and steering calls, recordings and look-ups: [`rest`] writes the requests and reads the answers.
+//! # Placing and steering calls
+//! What the trait's operations send below `https://api.twilio.com/2010-04-01/Accounts/{AccountSid}`, or the region's or the
+//! configured host. [`rest`] writes these requests and reads the answers; it can be used with any HTTP client.
+//!
+//! | operation | request | sent again after |
+//! |---|---|---|
+//! | [`make_call`](Telephony::make_call) | `POST Calls.json`, see [`place_call`](rest::Requests::place_call); as many a second as `calls_per_second` says | a refusal (429), a connection that was not made |
+//! | [`hang_up`](Telephony::hang_up) | `POST Calls/{Sid}.json` with `Status=completed`; then `Status=canceled`, if the call may be waiting to be dialled | any failure |
+//! | [`transfer`](Telephony::transfer) | `POST Calls/{Sid}.json` with `Twiml`, or with `Url` if that is longer than 4,000 characters | a refusal, a connection that was not made |
+//! | [`send_dtmf`](Telephony::send_dtmf) | the same, with `<Play digits>` before what comes after; up to 4,000 characters | a refusal, a connection that was not made |
+//! | [`start_recording`](Telephony::start_recording) | `POST Calls/{Sid}/Recordings.json` | a refusal, a connection that was not made |
+//! | [`stop_recording`](Telephony::stop_recording), [`Twilio::change_recording`] | `POST Calls/{Sid}/Recordings/{Sid}.json` with `Status` | any failure |
+//! | [`fetch_call`](Telephony::fetch_call) | `GET Calls/{Sid}.json` | any failure |
+//! | [`find_placed`](Telephony::find_placed) | `GET Calls.json?To=…&From=…`, and the pages after it | any failure |
+//! | [`fetch_recording`](Telephony::fetch_recording) | `GET` of the recording's URL as `.wav`, on the configured host | any failure, 404 |
+//!
+//! * **Keys** end what the call is doing: a stream ends, and begins anew if [`Dtmf::then`](telephony_core::Dtmf::then) says so.
+//!   Without it they are [`Unsupported`](telephony_core::ErrorKind::Unsupported) before anything is sent.
+//! * **Gone is success** for hanging up and for stopping a recording (404, error 21220). Twilio gives 404 for a call of another
+//!   account or region, too.
+//! * **A call of a subaccount** is steered under that subaccount, with its own token:
+//!   [`CarrierCall::home`](telephony_core::CarrierCall::home) has its SID, and `subaccounts` its token.
+//! * **Calls that may have been placed**: the list has the calls between the two parties, the oldest first, that the API placed
+//!   since then or up to 5 seconds before, for clocks differ; up to 500 calls are read. Twilio's list may lag behind by some
+//!   seconds: look a second time before you take an empty list for a proof.
+//! * **[`StatusEvents::End`](telephony_core::StatusEvents::End)** asks for `completed` only. A list of kinds in
+//!   [`TwilioCallOptions`] is taken as it is; one that says more than `End` is an error.
 
 mod answer;
 mod config;
+mod control;
 pub mod error;
 mod media;
 mod party;
@@ -107,14 +133,19 @@ mod webhook;
 pub use config::{KEYS, TwilioConfig};
 pub use rest::TwilioCallOptions;
 
+use async_trait::async_trait;
+use control::Control;
+use rest::{RecordingChange, RecordingOptions};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
-    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierEntry, Clear, HangUpBy, IncomingCall, Marks, Ports, ProviderName, Registry, Result,
-    Settings, Telephony, Verb, Verified, WebhookRequest,
+    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, CallSnapshot,
+    Capabilities, CarrierCall, CarrierEntry, Clear, Dtmf, DtmfOut, Handover, HangUpBy,
+    IncomingCall, Marks, Operation, OutboundCall, PlacedCall, Ports, ProviderName, Recording,
+    RecordingAudio, RecordingId, Registry, RestClient, Result, Settings, Telephony, Verb, Verified,
+    WebhookRequest,
 };
 
 /// The carrier's name.
@@ -164,7 +195,7 @@ fn open(label: AccountLabel, settings: Settings, ports: &Ports) -> Result<Arc<dy
 pub struct Twilio {
     label: AccountLabel,
     config: TwilioConfig,
-    ports: Ports,
+    rest: RestClient,
 }
 
 impl Twilio {
@@ -174,10 +205,11 @@ impl Twilio {
     /// [`Configuration`](telephony_core::ErrorKind::Configuration) as [`TwilioConfig::validate`].
     pub fn new(label: AccountLabel, config: TwilioConfig, ports: &Ports) -> Result<Self> {
         config.validate()?;
+        let rest = control::rest_client(&config, ports);
         Ok(Self {
             label,
             config,
-            ports: ports.clone(),
+            rest,
         })
     }
 
@@ -186,6 +218,52 @@ impl Twilio {
     pub fn config(&self) -> &TwilioConfig {
         &self.config
     }
+
+    /// Pauses, resumes or stops a recording of a call that is up: what only Twilio can do.
+    ///
+    /// ```
+    /// use telephony_core::{CarrierCall, RecordingId, Result, Telephony};
+    /// use telephony_twilio::Twilio;
+    /// use telephony_twilio::rest::RecordingChange;
+    ///
+    /// /// Leaves out of the recording what the caller says now: the number of a card, perhaps.
+    /// async fn look_away(carrier: &dyn Telephony, call: &CarrierCall, recording: &RecordingId) -> Result<()> {
+    ///     match carrier.downcast_ref::<Twilio>() {
+    ///         Some(twilio) => twilio.change_recording(call, recording, RecordingChange::PauseAndSkip).await,
+    ///         None => Ok(()), // another carrier
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// What Twilio says; [`NotFound`](telephony_core::ErrorKind::NotFound) if the recording is over.
+    pub async fn change_recording(
+        &self,
+        call: &CarrierCall,
+        recording: &RecordingId,
+        change: RecordingChange,
+    ) -> Result<()> {
+        self.control()
+            .change_recording(call, recording, change)
+            .await
+    }
+
+    /// As [`start_recording`](Telephony::start_recording), with options: one channel for each side, one side only.
+    ///
+    /// # Errors
+    /// What Twilio says.
+    pub async fn start_recording_with(
+        &self,
+        call: &CarrierCall,
+        links: &CallLinks,
+        options: &RecordingOptions,
+    ) -> Result<RecordingId> {
+        self.control().start_recording(call, links, options).await
+    }
+
+    fn control(&self) -> Control<'_> {
+        Control::new(&self.config, &self.rest)
+    }
 }
 
 impl fmt::Debug for Twilio {
@@ -193,11 +271,11 @@ impl fmt::Debug for Twilio {
         f.debug_struct("Twilio")
             .field("label", &self.label)
             .field("config", &self.config)
-            .field("ports", &self.ports)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
+#[async_trait]
 impl Telephony for Twilio {
     fn provider(&self) -> &ProviderName {
         &PROVIDER
@@ -225,7 +303,18 @@ impl Telephony for Twilio {
             .with_marks(Marks::Echoed)
             .with_clear(Clear::Everything)
             .with_hang_up(HangUpBy::ClosingSocket)
+            .with_operations([
+                Operation::MakeCall,
+                Operation::HangUp,
+                Operation::Transfer,
+                Operation::SendDtmf,
+                Operation::Record,
+                Operation::FetchCall,
+                Operation::FindPlaced,
+                Operation::FetchRecording,
+            ])
             .with_dtmf_in()
+            .with_dtmf_out(DtmfOut::InPlace)
             .with_signatures(true, true)
             .with_answer_deadline(ANSWER_DEADLINE)
     }
@@ -235,7 +324,7 @@ impl Telephony for Twilio {
     }
 
     fn accept_call(&self, request: &Verified) -> Result<IncomingCall> {
-        webhook::accept_call(request, request.for_account(self)?)
+        webhook::accept_call(&self.config, request, request.for_account(self)?)
     }
 
     fn incoming_call(
@@ -270,5 +359,51 @@ impl Telephony for Twilio {
 
     fn media_codec(&self, _ticket: &StreamTicket) -> Result<Box<dyn MediaCodec>> {
         Ok(Box::new(media::TwilioCodec::default()))
+    }
+
+    async fn make_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
+        self.control().make_call(call, links).await
+    }
+
+    async fn hang_up(&self, call: &CarrierCall) -> Result<()> {
+        self.control().hang_up(call).await
+    }
+
+    async fn transfer(
+        &self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
+        self.control().transfer(call, answer, links).await
+    }
+
+    async fn send_dtmf(&self, call: &CarrierCall, keys: &Dtmf, links: &CallLinks) -> Result<()> {
+        self.control().send_dtmf(call, keys, links).await
+    }
+
+    async fn start_recording(&self, call: &CarrierCall, links: &CallLinks) -> Result<RecordingId> {
+        let options = RecordingOptions::default();
+        self.control().start_recording(call, links, &options).await
+    }
+
+    async fn stop_recording(&self, call: &CarrierCall, recording: &RecordingId) -> Result<()> {
+        self.control().stop_recording(call, recording).await
+    }
+
+    async fn fetch_call(&self, call: &CarrierCall) -> Result<CallSnapshot> {
+        self.control().fetch_call(call).await
+    }
+
+    async fn find_placed(
+        &self,
+        call: &OutboundCall,
+        since: SystemTime,
+    ) -> Result<Vec<CallSnapshot>> {
+        self.control().find_placed(call, since).await
+    }
+
+    async fn fetch_recording(&self, recording: &Recording) -> Result<RecordingAudio> {
+        self.control().fetch_recording(recording).await
     }
 }

@@ -54,6 +54,7 @@ mod recording_url;
 mod requests;
 mod response;
 
+pub(crate) use failure::unanswered;
 pub use failure::{failure, is_gone};
 pub use options::{
     MachineDetectionOptions, RecordingChannels, RecordingOptions, RecordingTrack, StatusEvent,
@@ -61,6 +62,7 @@ pub use options::{
 };
 pub use recording_url::AudioFile;
 pub use requests::{Delivery, Directed, RecordingChange, Requests};
+pub(crate) use response::may_wait_still;
 pub use response::{
     CallPage, CallState, RecordingAudio, RecordingState, accepted, call_page, call_state, hung_up,
     placed_call, recording_audio, recording_state, started_recording,
@@ -124,7 +126,7 @@ impl RestOperation {
         }
     }
 
-    fn invalid(self, detail: &str) -> Error {
+    pub(crate) fn invalid(self, detail: &str) -> Error {
         Error::new(ErrorKind::InvalidArgument, self.name(), detail).with_provider(NAME)
     }
 }

@@ -72,7 +72,11 @@ fn replay_key(request: &WebhookRequest, fields: &Fields) -> Option<String> {
 }
 
 /// Reads a call that comes in.
-pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Result<IncomingCall> {
+pub(crate) fn accept_call(
+    config: &TwilioConfig,
+    verified: &Verified,
+    request: &WebhookRequest,
+) -> Result<IncomingCall> {
     if request.kind == WebhookKind::MediaUpgrade {
         return Err(malformed("the upgrade of a media socket is not a call"));
     }
@@ -86,6 +90,10 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
         Party::parse(said.unwrap_or_default())
     };
     let direction = direction(fields.get("Direction").unwrap_or_default());
+    // A subaccount's call is found under that subaccount only.
+    let subaccount = fields
+        .get("AccountSid")
+        .filter(|sid| *sid != config.account_sid());
     let call = IncomingCall::new(
         verified,
         direction,
@@ -94,6 +102,7 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
     )
     .with_id(id)
     .with_status(status(&fields))
+    .with_home(subaccount.map(str::to_owned))
     .with_forwarded_from(fields.get("ForwardedFrom").map(Party::parse))
     .with_parameters(fields.all());
     Ok(call)

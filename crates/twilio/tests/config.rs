@@ -27,6 +27,7 @@ fn takes_all_its_keys() {
         .with("region", "ie1")
         .with("edge", "dublin")
         .with("base_url", "https://api.example.test/")
+        .with("calls_per_second", 2.5)
         .with(
             "subaccounts",
             serde_json::json!({"AC2": "hunter5", "AC3": ["hunter6", "hunter7"]}),
@@ -35,6 +36,7 @@ fn takes_all_its_keys() {
     open(full.clone()).unwrap();
     let config: TwilioConfig = full.read(&telephony_twilio::provider_name(), KEYS).unwrap();
     assert_eq!(config.account_sid(), "AC1");
+    assert_eq!(config.calls_per_second(), 2.5);
     let shown = format!("{config:?}");
     assert!(!shown.contains("hunter"), "{shown}");
 }
@@ -44,13 +46,15 @@ fn reads_the_environment() {
     let settings = Settings::from_environment("twilio", KEYS, |name| match name {
         "TWILIO_ACCOUNT_SID" => Some("AC1".into()),
         "TWILIO_AUTH_TOKEN" => Some("hunter2, hunter3".into()),
+        "TWILIO_CALLS_PER_SECOND" => Some(" 30 ".into()),
         _ => None,
     });
     let config: TwilioConfig = settings
         .read(&telephony_twilio::provider_name(), KEYS)
         .unwrap();
     let rotated = TwilioConfig::new("AC1", Secret::new("hunter2"))
-        .with_next_auth_token(Secret::new("hunter3"));
+        .with_next_auth_token(Secret::new("hunter3"))
+        .with_calls_per_second(30.0);
     assert_eq!(config, rotated);
 }
 
@@ -108,6 +112,26 @@ fn refuses_what_is_wrong_and_names_the_key() {
         (
             with("base_url", "https://hunter2@api.example.test"),
             "`base_url` must look like",
+        ),
+        (
+            with("calls_per_second", "hunter2"),
+            "`calls_per_second` does not have the right form",
+        ),
+        (
+            with("calls_per_second", "0"),
+            "`calls_per_second` must be a number above 0",
+        ),
+        (
+            with("calls_per_second", "-1"),
+            "`calls_per_second` must be a number above 0",
+        ),
+        (
+            with("calls_per_second", "inf"),
+            "`calls_per_second` must be a number above 0",
+        ),
+        (
+            with("calls_per_second", "NaN"),
+            "`calls_per_second` must be a number above 0",
         ),
         (
             with("subaccounts", "AC2=hunter2"),

@@ -3,11 +3,14 @@
 
 mod common;
 
+use common::rest::call;
+use common::scripted::{live, live_at, saying, scripted};
 use common::{ACCOUNT, links, ringing, signed_post, verified, with_config};
 use std::fmt::Debug;
 use telephony_core::media::{Decoded, WireMessage};
 use telephony_core::{
-    Answer, Dial, Document, Party, Play, Redirect, Secret, Step, Stream, Telephony, WebhookKind,
+    Answer, Dial, Document, Dtmf, Party, Play, Recording, Redirect, Secret, Step, Stream,
+    Telephony, WebhookKind,
 };
 use telephony_twilio::{Twilio, TwilioConfig};
 
@@ -147,6 +150,31 @@ fn errors_of_answers() {
             .incoming_call(&call, &Answer::stream(), &links())
             .unwrap(),
     );
+}
+
+#[tokio::test]
+async fn calls_that_are_placed_and_steered() {
+    let personal = r#"{"sid": "CA0001", "code": 1, "status": "for +14155550100", "to": "+14155550199",
+        "message": "no such sip:hunter2@example.com, call +1 (415) 555-0199", "direction": "hunter2"}"#;
+    let recording = Recording::new(
+        Some("RE1".into()),
+        "https://user:hunter2@api.example.com/4155550100",
+    );
+    let keys = Dtmf::new("4155550100").unwrap();
+    for status in [200, 400, 500] {
+        let (_, twilio) = scripted(saying(&[(status, personal); 3]));
+        clean(&twilio.make_call(&call(), &links()).await);
+        clean(&twilio.transfer(&live(), &Answer::stream(), &links()).await);
+        clean(&twilio.send_dtmf(&live(), &keys, &links()).await);
+        let then = keys.clone().then(Answer::say("hunter2"));
+        clean(&twilio.send_dtmf(&live(), &then, &links()).await);
+        clean(&twilio.fetch_recording(&recording).await);
+        clean(&twilio);
+    }
+    let (_, twilio) = scripted(saying(&[(200, personal)]));
+    clean(&twilio.fetch_call(&live()).await);
+    let (_, twilio) = scripted(vec![]);
+    clean(&twilio.fetch_call(&live_at("hunter2")).await);
 }
 
 #[test]

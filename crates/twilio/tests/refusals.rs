@@ -118,7 +118,7 @@ fn a_parameters_length_is_counted_in_characters() {
 
 #[test]
 fn capabilities_and_answers_agree() {
-    use telephony_core::{Capabilities, Clear, HangUpBy, Marks, Operation, Verb};
+    use telephony_core::{Capabilities, Clear, HangUpBy, Marks, Verb};
     let twilio = twilio();
     let capabilities: Capabilities = twilio.capabilities();
     let call = incoming(&twilio);
@@ -149,5 +149,4 @@ fn capabilities_and_answers_agree() {
     assert_eq!(capabilities.hang_up, HangUpBy::ClosingSocket);
     assert!(capabilities.dtmf_in && capabilities.signed_webhooks && capabilities.signed_upgrade);
     assert_eq!(capabilities.answer_deadline, Some(Duration::from_secs(15)));
-    assert!(!capabilities.supports(Operation::MakeCall), "no REST yet");
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::links;
 use common::rest::{answer, answer_with, call, now};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
@@ -51,8 +52,8 @@ fn with(mut object: Value, name: &str, value: Value) -> Value {
 #[test]
 fn a_call_that_was_taken() {
     let body = created().to_string();
-    let placed = placed_call(&call(), &answer(201, body.clone()), now()).unwrap();
-    assert_eq!(placed.id.as_str(), "CA0001");
+    let placed = placed_call(&call(), &links(), &answer(201, body.clone()), now()).unwrap();
+    assert_eq!(placed.id().as_str(), "CA0001");
     assert_eq!(placed.status, CallStatus::Queued);
     let report = &placed.report;
     for (name, value) in [
@@ -84,7 +85,7 @@ fn taken_is_never_answered() {
         (Value::Null, CallStatus::Queued),
     ] {
         let body = with(created(), "status", word.clone()).to_string();
-        let placed = placed_call(&call(), &answer(201, body), now()).unwrap();
+        let placed = placed_call(&call(), &links(), &answer(201, body), now()).unwrap();
         assert_eq!(placed.status, status, "{word}");
     }
 }
@@ -101,11 +102,11 @@ fn a_taken_call_in_other_forms() {
              <Status>queued</Status><SubresourceUris><Events>/x</Events></SubresourceUris></Call></TwilioResponse>",
         ),
     ] {
-        let placed = placed_call(&call(), &answer(status, body), now()).unwrap();
-        assert_eq!(placed.id.as_str(), "CA0001", "{body}");
+        let placed = placed_call(&call(), &links(), &answer(status, body), now()).unwrap();
+        assert_eq!(placed.id().as_str(), "CA0001", "{body}");
     }
-    let number = placed_call(&call(), &answer(201, r#"{"sid": 17}"#), now()).unwrap();
-    assert_eq!(number.id.as_str(), "17");
+    let number = placed_call(&call(), &links(), &answer(201, r#"{"sid": 17}"#), now()).unwrap();
+    assert_eq!(number.id().as_str(), "17");
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn a_success_without_a_call_may_have_placed_one() {
         "<html><body>Welcome</body></html>",
     ] {
         let response = answer_with(201, &[("twilio-request-id", "RQ0001")], body);
-        let error = placed_call(&call(), &response, now()).unwrap_err();
+        let error = placed_call(&call(), &links(), &response, now()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Carrier, "{body}");
         assert_eq!(error.retry(), Retry::OutcomeUnknown, "{body}");
         assert_eq!(error.http_status(), Some(201));
@@ -328,7 +329,7 @@ fn recording() -> Value {
 fn a_recording_that_began() {
     for status in [200, 201] {
         let began = answer(status, recording().to_string());
-        assert_eq!(started_recording(&began, now()).unwrap(), "RE0001");
+        assert_eq!(started_recording(&began, now()).unwrap().as_str(), "RE0001");
     }
     for body in ["", "{}", r#"{"sid": null}"#] {
         let error = started_recording(&answer(201, body), now()).unwrap_err();

@@ -101,8 +101,8 @@ fn errors_say_what_to_do() {
         ),
         (
             documented(500, 20500),
-            "twilio: place call: Twilio had a fault of its own; the call may have been placed: look for it before it \
-             is placed again (code 20500, HTTP 500)",
+            "twilio: place call: Twilio had a fault of its own; nobody knows whether the call was placed: look \
+             for it with `Calls::find_placed` before it is placed again (code 20500, HTTP 500)",
         ),
         (
             documented(404, 20404),

@@ -19,7 +19,7 @@ use telephony_twilio::{TwilioCallOptions, provider_name};
 
 fn read_everything(response: &Response<Bytes>) {
     let now = now();
-    let _ = placed_call(&call(), response, now);
+    let _ = placed_call(&call(), &links(), response, now);
     let _ = hung_up(response, now);
     let _ = accepted(RestOperation::Transfer, response, now);
     let _ = call_state(response, now);
@@ -270,7 +270,7 @@ fn answers_show_nothing() {
     let one = r#"{"sid": "CA1", "to": "+14155550199", "from": "client:jenny", "status": "for +14155550100",
         "answered_by": "+14155550100", "to_formatted": "hunter2"}"#;
     clean(&call_state(&answer(200, one), now()).unwrap());
-    clean(&placed_call(&call(), &answer(201, one), now()).unwrap());
+    clean(&placed_call(&call(), &links(), &answer(201, one), now()).unwrap());
     let page = format!(
         r#"{{"calls": [{one}], "next_page_uri": "/2010-04-01/Accounts/AC1/Calls.json?To=%2B14155550199"}}"#
     );

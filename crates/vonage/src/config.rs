@@ -34,6 +34,7 @@ use telephony_core::{ConfigKey, Error, PublicUrl, Result, Secret, de};
 /// | `max_age` | how old a signature may be, in seconds | 300 |
 /// | `max_ahead` | how far Vonage's clock may be ahead of ours, in seconds | 30 |
 /// | `base_url` | REST host, for a region or a simulator: `https://…`, or `http://…` on loopback | `https://api.nexmo.com` |
+/// | `calls_per_second` | how many calls are placed per second at most; the account's limit, less what dials in answers need | 3 |
 pub const KEYS: &[ConfigKey] = &[
     ConfigKey::required("api_key"),
     ConfigKey::required("application_id"),
@@ -47,6 +48,7 @@ pub const KEYS: &[ConfigKey] = &[
     ConfigKey::optional("max_age"),
     ConfigKey::optional("max_ahead"),
     ConfigKey::optional("base_url"),
+    ConfigKey::optional("calls_per_second"),
 ];
 
 /// The rates that a media socket can have (Vonage's OpenAPI of the Voice API, 1.10.0).
@@ -84,6 +86,8 @@ pub struct VonageConfig {
     pub(crate) max_ahead: Duration,
     #[serde(default)]
     pub(crate) base_url: Option<String>,
+    #[serde(default = "default_calls", deserialize_with = "calls")]
+    pub(crate) calls_per_second: u32,
 }
 
 /// What is done with the payload hash of a webhook by GET.
@@ -135,6 +139,7 @@ impl VonageConfig {
             max_age: default_max_age(),
             max_ahead: default_max_ahead(),
             base_url: None,
+            calls_per_second: default_calls(),
         }
     }
 
@@ -194,6 +199,14 @@ impl VonageConfig {
         self
     }
 
+    /// How many calls are placed per second at most. Default 3, as Vonage's own for an account. Vonage counts dials in answers
+    /// too, and those of every node.
+    #[must_use]
+    pub fn with_calls_per_second(mut self, calls: u32) -> Self {
+        self.calls_per_second = calls;
+        self
+    }
+
     /// The configuration with the private key as PEM text, if it can be used.
     pub(crate) fn checked(mut self) -> Result<Self> {
         for (name, empty) in [
@@ -217,6 +230,9 @@ impl VonageConfig {
             return Err(Error::configuration(
                 "`media_rate` must be 8000, 16000 or 24000",
             ));
+        }
+        if self.calls_per_second == 0 {
+            return Err(Error::configuration("`calls_per_second` must be 1 or more"));
         }
         if let Some(url) = &self.base_url {
             let url = PublicUrl::new(url)
@@ -243,6 +259,7 @@ impl fmt::Debug for VonageConfig {
             .field("max_age", &self.max_age)
             .field("max_ahead", &self.max_ahead)
             .field("base_url", &self.base_url)
+            .field("calls_per_second", &self.calls_per_second)
             .finish()
     }
 }
@@ -251,12 +268,21 @@ fn default_rate() -> SampleRate {
     SampleRate::HZ_16000
 }
 
+/// Vonage's page on calls per second.
+fn default_calls() -> u32 {
+    3
+}
+
 fn default_max_age() -> Duration {
     Duration::from_secs(300)
 }
 
 fn default_max_ahead() -> Duration {
     Duration::from_secs(30)
+}
+
+fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    u32::try_from(de::number(deserializer)?).map_err(|_| D::Error::custom("is too many"))
 }
 
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SampleRate, D::Error> {

@@ -120,9 +120,49 @@
 //! a stream or a dial, and [`AfterStream`](telephony_core::AfterStream) changes nothing in the NCCO: what comes after is the
 //! answer to the event, and without one the call ends.
 //!
-//! # REST
-//! Requests and responses of the Voice API are in [`rest`], as plain functions; a call's own options are
-//! [`VonageCallOptions`].
+//! # Placing and steering calls
+//! | operation | request | again if it failed | limits |
+//! |---|---|---|---|
+//! | [`make_call`](Telephony::make_call) | `POST /v1/calls` | only if it was surely not done | one party; rings 1–120 s, lasts 1–86400 s; options: [`VonageCallOptions`] |
+//! | [`hang_up`](Telephony::hang_up) | `PUT …/{uuid}` `hangup` | yes | a call that is gone is a success |
+//! | [`transfer`](Telephony::transfer) | `PUT …/{uuid}` `transfer` with the NCCO | only if it was surely not done | a call that was answered |
+//! | [`send_dtmf`](Telephony::send_dtmf) | `PUT …/{uuid}/dtmf`, `w` as `p` | only if it was surely not done | the call goes on; [`Dtmf::then`] changes nothing |
+//! | [`fetch_call`](Telephony::fetch_call) | `GET …/{uuid}` | yes | no moment of placing: Vonage tells only when it was answered |
+//! | [`find_placed`](Telephony::find_placed) | `GET /v1/calls` from the moment on | yes | 10 pages of 100, the last that fits first; over that, an error if none fits |
+//! | [`fetch_recording`](Telephony::fetch_recording) | `GET` the `recording_url` | yes | hosts of Vonage's, and `base_url` |
+//! | [`start_recording`](Telephony::start_recording), [`stop_recording`](Telephony::stop_recording) | none: unsupported | | record with [`OutboundCall::record`] or an NCCO of your own |
+//!
+//! Only Vonage can [mute](Vonage::mute), [earmuff](Vonage::earmuff), [talk](Vonage::start_talk) and [play](Vonage::start_stream)
+//! into a live call, [report single keys](Vonage::subscribe_dtmf) and [list calls](Vonage::list_calls):
+//!
+//! ```no_run
+//! use telephony_core::{CallKey, Calls, Result};
+//! use telephony_vonage::{Vonage, rest::Talk};
+//!
+//! async fn warn(calls: &Calls, key: &CallKey) -> Result<()> {
+//!     let record = calls.find(key).await?;
+//!     let carrier = calls.account(&record.account)?;
+//!     match (carrier.downcast_ref::<Vonage>(), record.carrier_call()) {
+//!         (Some(vonage), Some(call)) => vonage.start_talk(&call, &Talk::new("One minute left.")).await,
+//!         _ => Ok(()),
+//!     }
+//! }
+//! ```
+//!
+//! * *Where a call lives.* A call that came in is steered at the `region_url` of its webhook, one that was placed with
+//!   [`with_region_url`](VonageCallOptions::with_region_url) there, any other at `base_url`. A region that is not a host of
+//!   Vonage's is an error before anything is sent.
+//! * *When it is answered* the NCCO is known already, or, [with an answer URL](VonageCallOptions::with_answer_url), Vonage asks
+//!   for it. Which changes of its status are told cannot be chosen: all are, also with
+//!   [`StatusEvents::End`](telephony_core::StatusEvents).
+//! * *Whether it was placed*, after an answer that was lost: Vonage's list has no filter by number, so it is read and what is
+//!   surely another call is left out. None found is a proof as far as the list is up to date, which Vonage does not publish; wait
+//!   a few seconds, and look again before placing the call anew.
+//! * *How often.* New calls wait for their turn, 3 a second unless `calls_per_second` says otherwise, and all other requests,
+//!   15 a second; who would wait for over 30 s is refused. Vonage counts dials in answers as calls, and other nodes too.
+//! * *The token* of the application is signed when it is needed, kept for 10 minutes, and signed anew once if Vonage does not take
+//!   it. The private key is parsed at the first request.
+//! * *The body and reading of each request*, for use with another client: [`rest`].
 //!
 //! Facts are from Vonage's OpenAPI of the Voice API (1.10.0), its NCCO reference and webhook reference, its guides on
 //! WebSockets and signed webhooks, and its SDKs, unless something else is named.
@@ -132,7 +172,9 @@ pub mod rest;
 
 mod answer;
 mod config;
+mod control;
 mod media;
+mod sender;
 mod signature;
 mod time;
 mod webhook;
@@ -142,15 +184,18 @@ pub use rest::VonageCallOptions;
 
 use async_trait::async_trait;
 use http::StatusCode;
+use sender::Sender;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use telephony_core::audio::AudioFormat;
 use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
-    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierEntry, Clear, Error, HangUpBy, IncomingCall, Marks, Ports, ProviderName, Registry,
-    Result, Settings, Telephony, Verb, Verified, WebhookRequest,
+    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, CallSnapshot,
+    Capabilities, CarrierCall, CarrierEntry, Clear, Dtmf, DtmfOut, Error, Handover, HangUpBy,
+    IncomingCall, Marks, Operation, OutboundCall, PlacedCall, Ports, ProviderName, Recording,
+    RecordingAudio, RecordingId, Registry, Result, Settings, Telephony, Verb, Verified,
+    WebhookRequest,
 };
 use webhook::Acknowledgement;
 
@@ -186,7 +231,7 @@ pub struct Vonage {
     provider: ProviderName,
     label: AccountLabel,
     config: VonageConfig,
-    ports: Ports,
+    sender: Sender,
 }
 
 impl Vonage {
@@ -195,11 +240,12 @@ impl Vonage {
     /// # Errors
     /// [`Configuration`](telephony_core::ErrorKind::Configuration) that names the key that is empty or wrong.
     pub fn new(label: AccountLabel, config: VonageConfig, ports: &Ports) -> Result<Self> {
+        let config = config.checked().map_err(ours)?;
         Ok(Self {
             provider: provider_name(),
             label,
-            config: config.checked().map_err(ours)?,
-            ports: ports.clone(),
+            sender: Sender::new(&config, ports)?,
+            config,
         })
     }
 }
@@ -227,6 +273,15 @@ impl Telephony for Vonage {
                 Verb::HangUp,
                 Verb::Redirect,
             ])
+            .with_operations([
+                Operation::MakeCall,
+                Operation::HangUp,
+                Operation::Transfer,
+                Operation::SendDtmf,
+                Operation::FetchCall,
+                Operation::FindPlaced,
+                Operation::FetchRecording,
+            ])
             .with_formats([
                 AudioFormat::PCM16_8000,
                 AudioFormat::PCM16_16000,
@@ -236,6 +291,7 @@ impl Telephony for Vonage {
             .with_clear(Clear::Everything)
             .with_hang_up(HangUpBy::ClosingSocket)
             .with_dtmf_in()
+            .with_dtmf_out(DtmfOut::Beside)
             .with_signatures(true, true)
             // Published as the default of the answer URL; the connection alone has 1 s of it.
             .with_answer_deadline(Duration::from_secs(5))
@@ -295,6 +351,55 @@ impl Telephony for Vonage {
     fn media_codec(&self, _ticket: &StreamTicket) -> Result<Box<dyn MediaCodec>> {
         Ok(Box::new(media::VonageCodec::default()))
     }
+
+    async fn make_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
+        self.place(call, links).await
+    }
+
+    async fn hang_up(&self, call: &CarrierCall) -> Result<()> {
+        self.end(call).await
+    }
+
+    async fn transfer(
+        &self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
+        self.give_answer(call, answer, links).await
+    }
+
+    async fn send_dtmf(&self, call: &CarrierCall, keys: &Dtmf, _links: &CallLinks) -> Result<()> {
+        self.press(call, keys).await
+    }
+
+    async fn start_recording(
+        &self,
+        _call: &CarrierCall,
+        _links: &CallLinks,
+    ) -> Result<RecordingId> {
+        Err(no_recording("start recording"))
+    }
+
+    async fn stop_recording(&self, _call: &CarrierCall, _recording: &RecordingId) -> Result<()> {
+        Err(no_recording("stop recording"))
+    }
+
+    async fn fetch_call(&self, call: &CarrierCall) -> Result<CallSnapshot> {
+        self.state(call).await
+    }
+
+    async fn find_placed(
+        &self,
+        call: &OutboundCall,
+        since: SystemTime,
+    ) -> Result<Vec<CallSnapshot>> {
+        self.look_up(call, since).await
+    }
+
+    async fn fetch_recording(&self, recording: &Recording) -> Result<RecordingAudio> {
+        self.audio(recording).await
+    }
 }
 
 impl fmt::Debug for Vonage {
@@ -302,9 +407,16 @@ impl fmt::Debug for Vonage {
         f.debug_struct("Vonage")
             .field("label", &self.label)
             .field("config", &self.config)
-            .field("ports", &self.ports)
+            .field("sender", &self.sender)
             .finish_non_exhaustive()
     }
+}
+
+/// The call is as it was.
+fn no_recording(operation: &'static str) -> Error {
+    let detail = "Vonage records by an action of the NCCO only: place the call with `OutboundCall::record`, or give it an \
+                  NCCO of your own with a `record` action, which ends with the call";
+    ours(Error::unsupported(operation, detail))
 }
 
 fn ours(error: Error) -> Error {

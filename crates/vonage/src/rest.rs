@@ -36,7 +36,8 @@
 //! else.
 //!
 //! # What Vonage does not have
-//! Starting and stopping a recording of a live call: a recording is an action of the NCCO.
+//! Starting and stopping a recording of a live call: a recording is an action of the NCCO. Choosing which changes of its status
+//! a call reports: all come.
 //!
 //! Facts are from Vonage's OpenAPI of the Voice API (1.10.0), its guides on authentication, regions and machine detection,
 //! and its SDKs, unless something else is named.
@@ -70,6 +71,7 @@ use http::{HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use std::fmt;
+use std::sync::Arc;
 use telephony_core::{CallId, Error, ErrorKind, PublicUrl, Result};
 
 /// Where requests go if the configuration says nothing.
@@ -87,7 +89,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 /// Every request takes the token that it is sent with; see [`TokenCache`] for keeping one.
 #[derive(Clone)]
 pub struct VoiceApi {
-    config: VonageConfig,
+    config: Arc<VonageConfig>,
     /// Without a slash at its end.
     base: String,
     /// The base of the configuration, whose host may be trusted whatever its name.
@@ -107,7 +109,7 @@ impl VoiceApi {
         let configured = Origin::of(base.as_str())
             .ok_or_else(|| wrong("it has a host name and, where needed, a port"))?;
         Ok(Self {
-            config: config.clone(),
+            config: Arc::new(config.clone()),
             base: base.as_str().to_owned(),
             configured_base: base.as_str().to_owned(),
             configured,

@@ -58,6 +58,7 @@ fn the_environment_is_enough() {
                     "VONAGE_REQUIRE_UPGRADE_TOKEN" => "false".to_owned(),
                     "VONAGE_MAX_AGE" => "60".to_owned(),
                     "VONAGE_MAX_AHEAD" => "5".to_owned(),
+                    "VONAGE_CALLS_PER_SECOND" => "30".to_owned(),
                     "VONAGE_BASE_URL" => "https://api-eu-3.vonage.com/".to_owned(),
                     _ => return None,
                 })
@@ -74,11 +75,12 @@ fn the_environment_is_enough() {
         "max_age: 60s",
         "max_ahead: 5s",
         "https://api-eu-3.vonage.com",
+        "calls_per_second: 30",
         "[Secret(***), Secret(***)]",
     ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
-    assert_eq!(KEYS.len(), 12, "each key is tried here");
+    assert_eq!(KEYS.len(), 13, "each key is tried here");
 }
 
 #[test]
@@ -116,6 +118,18 @@ fn errors_name_the_key_and_never_the_value() {
         ),
         (settings().with("allow_get", "hunter2"), "`allow_get`"),
         (settings().with("max_age", "hunter2"), "`max_age`"),
+        (
+            settings().with("calls_per_second", "hunter2"),
+            "`calls_per_second`",
+        ),
+        (
+            settings().with("calls_per_second", 0),
+            "`calls_per_second` must be 1 or more",
+        ),
+        (
+            settings().with("calls_per_second", 5_000_000_000_u64),
+            "`calls_per_second`",
+        ),
         (
             settings().with("base_url", "http://hunter2.example"),
             "`base_url`",
@@ -159,6 +173,7 @@ fn the_builder_is_checked_too() {
             "`media_rate`",
         ),
         (config().with_base_url("ftp://x"), "`base_url`"),
+        (config().with_calls_per_second(0), "`calls_per_second`"),
     ] {
         let error = Vonage::new(label(), config, &Ports::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -171,10 +186,7 @@ fn what_it_can_do_is_what_it_does() {
     let vonage = vonage();
     let capabilities = vonage.capabilities();
     assert!(!capabilities.can(Verb::Reject));
-    assert!(capabilities.operations.is_empty(), "REST is not there yet");
+    assert!(!capabilities.supports(Operation::Record));
     assert_eq!(capabilities.formats.len(), 3);
-    for operation in [Operation::MakeCall, Operation::HangUp, Operation::Transfer] {
-        assert!(!capabilities.supports(operation));
-    }
     assert_eq!(vonage.account(), &AccountLabel::new("vonage").unwrap());
 }

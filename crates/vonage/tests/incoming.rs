@@ -34,7 +34,7 @@ fn a_phone_call_by_post() {
     assert_eq!(call.from().e164(), Some("+447700900456"));
     assert_eq!(call.to().e164(), Some("+442079460123"));
     assert_eq!(call.direction(), Direction::Inbound);
-    assert_eq!(call.region_url(), Some("https://api-us-3.vonage.com"));
+    assert_eq!(call.home(), Some("https://api-us-3.vonage.com"));
     assert_eq!(call.status(), None);
     assert_eq!(
         call.parameters().get("conversation_uuid"),

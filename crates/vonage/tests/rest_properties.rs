@@ -49,7 +49,7 @@ fn read_all(response: &Response<Bytes>) {
         );
     }
     let call = OutboundCall::new(Party::Withheld, Party::Withheld, Answer::stream());
-    let _ = placed.map(|placed| placed.into_placed_call(&call));
+    let _ = placed.map(|placed| placed.into_placed_call(&call, &links()));
     let _ = rest::call_state(response, now).map(|state| state.may_be(&call));
     let _ = rest::hung_up(response, now);
     let _ = rest::recording(response, now);

@@ -43,7 +43,8 @@ fn a_call_that_was_taken_has_its_ids() {
     assert_eq!(placed.direction, Some(Direction::Outbound));
     assert_eq!(placed.raw, body);
 
-    let placed = placed.into_placed_call(&call());
+    let placed = placed.into_placed_call(&call(), &links());
+    assert_eq!(placed.key.as_str(), KEY);
     assert_eq!(placed.status, CallStatus::Initiated);
     let report = &placed.report;
     assert_eq!(report.get(metadata::PROVIDER), Some("vonage"));
@@ -85,7 +86,7 @@ fn taken_is_never_answered() {
         let placed = rest::placed(&response(201, body), at(NOW)).unwrap();
         assert_eq!(placed.status, status, "{word}");
         assert_eq!(placed.conversation, None);
-        let report = placed.into_placed_call(&call()).report;
+        let report = placed.into_placed_call(&call(), &links()).report;
         assert_eq!(report.get(metadata::CONVERSATION_REFERENCE), Some("u-1"));
     }
 }
@@ -123,7 +124,7 @@ fn a_success_that_cannot_be_read_may_be_a_call() {
         assert_eq!(error.retry(), Retry::OutcomeUnknown);
         assert_eq!(error.operation(), "place call");
         assert_eq!(error.http_status(), Some(201));
-        assert!(error.detail().contains("list the calls"), "{error}");
+        assert!(error.detail().contains("`Calls::find_placed`"), "{error}");
         // Reading again does no harm.
         for error in [
             rest::call_state(&response(200, body), at(NOW)).unwrap_err(),

@@ -1,5 +1,6 @@
 //! What to do with a call, the same for every carrier.
 
+use super::Party;
 use super::document::Document;
 use super::steps::{AfterStream, Dial, Gather, Play, Redirect, RejectReason, Say, Step, Stream};
 use std::time::Duration;
@@ -175,5 +176,12 @@ impl Answer {
 impl From<Stream> for Answer {
     fn from(stream: Stream) -> Self {
         Self::new([Step::Stream(stream)])
+    }
+}
+
+impl From<Party> for Answer {
+    /// Connect the caller with that party.
+    fn from(party: Party) -> Self {
+        Self::dial(party)
     }
 }

@@ -31,7 +31,7 @@ pub struct IncomingCall {
     to: Party,
     status: Option<CallStatus>,
     forwarded_from: Option<Party>,
-    region_url: Option<String>,
+    home: Option<String>,
     parameters: Parameters,
     raw: Bytes,
 }
@@ -51,7 +51,7 @@ impl IncomingCall {
             to,
             status: None,
             forwarded_from: None,
-            region_url: None,
+            home: None,
             parameters: Parameters::default(),
             raw: request.request().body.clone(),
         }
@@ -64,7 +64,8 @@ impl IncomingCall {
         self
     }
 
-    /// Sets our id of the call. For servers, once they have opened it.
+    /// Sets our id of the call: the one that the carrier handed back for a call that we placed. Servers set it once they have
+    /// opened the call.
     #[must_use]
     pub fn with_key(mut self, key: CallKey) -> Self {
         self.key = Some(key);
@@ -92,10 +93,10 @@ impl IncomingCall {
         self
     }
 
-    /// Sets the REST host that this one call is controlled through.
+    /// Sets where at the carrier the call lives, if not where the account does. See [`CarrierCall`](crate::CarrierCall).
     #[must_use]
-    pub fn with_region_url(mut self, url: Option<String>) -> Self {
-        self.region_url = url;
+    pub fn with_home(mut self, home: Option<String>) -> Self {
+        self.home = home;
         self
     }
 
@@ -179,10 +180,10 @@ impl IncomingCall {
         self.forwarded_from.as_ref()
     }
 
-    /// The REST host that this one call is controlled through, where the carrier names one.
+    /// Where at the carrier the call lives, if not where the account does: the host of a region, a subaccount.
     #[must_use]
-    pub fn region_url(&self) -> Option<&str> {
-        self.region_url.as_deref()
+    pub fn home(&self) -> Option<&str> {
+        self.home.as_deref()
     }
 
     /// All that the webhook said: query, form, SIP headers, custom data. Nested JSON values are there as JSON text.

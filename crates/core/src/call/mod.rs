@@ -11,6 +11,7 @@ mod answer;
 mod document;
 mod event;
 mod incoming;
+mod live;
 mod outbound;
 mod parameters;
 mod party;
@@ -24,7 +25,8 @@ pub use event::{
     StatusReport, StreamReport,
 };
 pub use incoming::IncomingCall;
-pub use outbound::{MachineDetection, OutboundCall, PlacedCall};
+pub use live::{CallSnapshot, CarrierCall, Dtmf, Handover, RecordingAudio};
+pub use outbound::{FailedCall, MachineDetection, OutboundCall, PlacedCall, StatusEvents};
 pub use parameters::Parameters;
 pub use party::{Party, is_e164};
 pub use status::{CallStatus, Direction, Transition, UnknownStatus};

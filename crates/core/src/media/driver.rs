@@ -103,9 +103,11 @@ fn start(
     socket: Box<dyn MediaSocket>,
     session: MediaSession<OwnedSemaphorePermit>,
     ticket: StreamTicket,
-    context: StreamContext,
+    mut context: StreamContext,
     began: Instant,
 ) -> DrivenStreamer {
+    let (tell_end, ended) = EndSignal::new();
+    context.ended = ended;
     let (inputs, inputs_in) = mpsc::channel(INPUTS);
     let (events_out, events) = mpsc::channel(EVENTS);
     let (rest_out, rest) = oneshot::channel();
@@ -139,6 +141,7 @@ fn start(
             // Also if the task panics, so that nobody waits for a stream that is gone.
             let (over, _closed) = (over.drop_guard(), closed.drop_guard());
             let rest = task.run().await;
+            tell_end.end(rest.reason.clone());
             // The app hears of the end at once; a peer that does not say goodbye is not its business.
             let _ = rest_out.send(rest);
             drop(over);

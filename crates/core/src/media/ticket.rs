@@ -203,6 +203,8 @@ pub struct StreamContext {
     pub cancellation: CancellationToken,
     /// Cancelled when the socket is closed too: for who must not end before.
     pub closed: CancellationToken,
+    /// Tells why the stream is over, once it is.
+    pub ended: EndSignal,
 }
 
 impl fmt::Debug for StreamContext {
@@ -240,6 +242,7 @@ impl StreamContext {
             parameters,
             cancellation: CancellationToken::new(),
             closed: CancellationToken::new(),
+            ended: EndSignal::new().1,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Calls remembered in this process.
 
-use super::{CallRecord, CallStore, NewCall, StatusUpdate};
+use super::{CallRecord, CallStore, ClaimedStream, MediaGrant, NewCall, StatusUpdate};
 use crate::{
-    AccountLabel, CallId, CallKey, CallStatus, Clock, EndReason, Error, ErrorKind, MediaToken,
-    Result, SystemClock, Transition,
+    AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, Clock, EndReason,
+    Error, ErrorKind, MediaToken, Result, SystemClock, Transition,
 };
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -60,6 +60,15 @@ struct Entry {
     seen: SystemTime,
     /// Its media tokens.
     tokens: Vec<MediaToken>,
+    next: Next,
+}
+
+/// What a call is to do when the carrier asks.
+#[derive(Debug, Default)]
+struct Next {
+    answer: Option<Answer>,
+    /// The request that took it.
+    taken_by: Option<String>,
 }
 
 #[derive(Debug)]
@@ -68,6 +77,17 @@ struct Token {
     /// Never, if the clock does not go that far.
     expires: Option<SystemTime>,
     claimed: bool,
+    then: AfterStream,
+    /// Tells the stream to stop.
+    stopped: watch::Sender<Option<EndReason>>,
+    /// The stream has come and gone.
+    over: bool,
+}
+
+impl Token {
+    fn is_live(&self) -> bool {
+        self.claimed && !self.over
+    }
 }
 
 impl Default for MemoryStore {
@@ -116,6 +136,15 @@ fn not_found(operation: &'static str) -> Error {
 impl Calls {
     fn entry(&mut self, key: &CallKey, operation: &'static str) -> Result<&mut Entry> {
         self.by_key.get_mut(key).ok_or_else(|| not_found(operation))
+    }
+
+    fn record(&self, key: &CallKey) -> Option<CallRecord> {
+        let entry = self.by_key.get(key)?;
+        Some(entry.record(&self.tokens))
+    }
+
+    fn record_by_id(&self, id: &(AccountLabel, CallId)) -> Option<CallRecord> {
+        self.record(self.by_id.get(id)?)
     }
 
     fn remove(&mut self, key: &CallKey) -> Option<Entry> {
@@ -167,6 +196,15 @@ impl Entry {
         self.ended.send_replace(Some(reason));
         true
     }
+
+    /// As it is told to others.
+    fn record(&self, tokens: &HashMap<MediaToken, Token>) -> CallRecord {
+        let is_live = |token: &&MediaToken| tokens.get(token).is_some_and(Token::is_live);
+        let live = self.tokens.iter().filter(is_live).count();
+        let mut record = self.record.clone();
+        record.live_streams = u32::try_from(live).unwrap_or(u32::MAX);
+        record
+    }
 }
 
 #[async_trait]
@@ -175,10 +213,8 @@ impl CallStore for MemoryStore {
         let now = self.clock.now();
         let mut calls = self.lock();
         let by_id = call.call_id.clone().map(|id| (call.account.clone(), id));
-        if let Some(key) = by_id.as_ref().and_then(|id| calls.by_id.get(id)).cloned() {
-            return calls
-                .entry(&key, "open call")
-                .map(|entry| entry.record.clone());
+        if let Some(known) = by_id.as_ref().and_then(|id| calls.record_by_id(id)) {
+            return Ok(known);
         }
         if calls.by_key.len() >= self.options.max_calls {
             calls.sweep(now, &self.options);
@@ -206,12 +242,15 @@ impl CallStore for MemoryStore {
             provider: call.provider,
             account: call.account,
             call_id: call.call_id,
+            home: call.home,
             direction: call.direction,
             from: call.from,
             to: call.to,
             status,
             history: vec![(now, status)],
             data: call.data,
+            transfers: 0,
+            live_streams: 0,
             ended: status.is_terminal().then_some(EndReason::CallEnded(status)),
         };
         if let Some(id) = by_id {
@@ -222,18 +261,26 @@ impl CallStore for MemoryStore {
             ended: watch::Sender::new(record.ended.clone()),
             seen: now,
             tokens: Vec::new(),
+            next: Next {
+                answer: call.next,
+                taken_by: None,
+            },
         };
         calls.by_key.insert(record.key.clone(), entry);
         Ok(record)
     }
 
-    async fn attach(&self, key: &CallKey, id: &CallId) -> Result<()> {
+    async fn attach(&self, key: &CallKey, call: &CarrierCall) -> Result<()> {
         const OPERATION: &str = "attach call id";
         let taken = |detail: &str| Err(Error::new(ErrorKind::Store, OPERATION, detail));
+        let id = &call.id;
         let mut calls = self.lock();
-        let record = &calls.entry(key, OPERATION)?.record;
+        let record = &mut calls.entry(key, OPERATION)?.record;
         match &record.call_id {
-            Some(known) if known == id => return Ok(()),
+            Some(known) if known == id => {
+                record.home = record.home.take().or_else(|| call.home.clone());
+                return Ok(());
+            }
             Some(_) => return taken("the call has another carrier id already"),
             None => {}
         }
@@ -242,18 +289,15 @@ impl CallStore for MemoryStore {
             return taken("another call has this carrier id already");
         }
         calls.by_id.insert(by_id, key.clone());
-        calls.entry(key, OPERATION)?.record.call_id = Some(id.clone());
+        let record = &mut calls.entry(key, OPERATION)?.record;
+        record.call_id = Some(id.clone());
+        record.home = record.home.take().or_else(|| call.home.clone());
         Ok(())
     }
 
-    async fn mint_token(
-        &self,
-        key: &CallKey,
-        token: &MediaToken,
-        lifetime: Duration,
-    ) -> Result<()> {
+    async fn mint_token(&self, key: &CallKey, token: &MediaToken, grant: MediaGrant) -> Result<()> {
         const OPERATION: &str = "mint media token";
-        let expires = self.clock.now().checked_add(lifetime);
+        let expires = self.clock.now().checked_add(grant.lifetime);
         let mut calls = self.lock();
         let calls = &mut *calls;
         let entry = calls
@@ -280,12 +324,19 @@ impl CallStore for MemoryStore {
             key: key.clone(),
             expires,
             claimed: false,
+            then: grant.then,
+            stopped: watch::Sender::new(None),
+            over: false,
         };
         calls.tokens.insert(token.clone(), minted);
         Ok(())
     }
 
-    async fn claim_token(&self, account: &AccountLabel, token: &MediaToken) -> Result<CallRecord> {
+    async fn claim_token(
+        &self,
+        account: &AccountLabel,
+        token: &MediaToken,
+    ) -> Result<ClaimedStream> {
         const OPERATION: &str = "claim media token";
         let now = self.clock.now();
         let mut calls = self.lock();
@@ -301,7 +352,7 @@ impl CallStore for MemoryStore {
             .get(token)
             .filter(|token| token.claimed || token.expires.is_none_or(|expires| expires > now))
             .ok_or_else(unknown)?;
-        let (key, claimed) = (found.key.clone(), found.claimed);
+        let (key, claimed, then) = (found.key.clone(), found.claimed, found.then);
         let entry = calls.entry(&key, OPERATION)?;
         if entry.record.account != *account {
             return Err(unknown());
@@ -321,17 +372,93 @@ impl CallStore for MemoryStore {
             ));
         }
         entry.seen = now;
-        let record = entry.record.clone();
         if let Some(token) = calls.tokens.get_mut(token) {
             token.claimed = true;
         }
-        Ok(record)
+        let call = calls.record(&key).ok_or_else(unknown)?;
+        Ok(ClaimedStream::new(call, then))
     }
 
     async fn release_token(&self, token: &MediaToken) -> Result<()> {
         if let Some(token) = self.lock().tokens.get_mut(token) {
             token.claimed = false;
         }
+        Ok(())
+    }
+
+    async fn finish_stream(&self, token: &MediaToken) -> Result<()> {
+        if let Some(token) = self.lock().tokens.get_mut(token) {
+            token.over = true;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_stream_end(&self, token: &MediaToken) -> Result<EndReason> {
+        const OPERATION: &str = "wait for the stream's end";
+        let (key, mut stopped) = {
+            let calls = self.lock();
+            let token = calls.tokens.get(token);
+            let token = token.ok_or_else(|| not_found(OPERATION))?;
+            (token.key.clone(), token.stopped.subscribe())
+        };
+        let stopped = async {
+            let reason = stopped.wait_for(Option::is_some).await;
+            match reason.map(|reason| reason.clone()) {
+                Ok(Some(reason)) => reason,
+                // The call is forgotten, which its own end tells.
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = stopped => Ok(reason),
+            reason = self.wait_for_end(&key) => reason,
+        }
+    }
+
+    async fn stop_streams(&self, key: &CallKey, reason: EndReason) -> Result<u32> {
+        let mut calls = self.lock();
+        let names = calls.entry(key, "stop streams")?.tokens.clone();
+        let mut told = 0;
+        for token in names.iter().filter_map(|name| calls.tokens.get(name)) {
+            if token.is_live() {
+                told += 1;
+                // The first reason stays.
+                token.stopped.send_if_modified(|stopped| {
+                    let is_first = stopped.is_none();
+                    stopped.get_or_insert_with(|| reason.clone());
+                    is_first
+                });
+            }
+        }
+        Ok(told)
+    }
+
+    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<()> {
+        self.lock().entry(key, "set next answer")?.next = Next {
+            answer: next,
+            taken_by: None,
+        };
+        Ok(())
+    }
+
+    async fn take_next(&self, key: &CallKey, request: &str) -> Result<Option<Answer>> {
+        let mut calls = self.lock();
+        let next = &mut calls.entry(key, "take next answer")?.next;
+        if next.answer.is_none() {
+            return Ok(None);
+        }
+        let taker = next.taken_by.get_or_insert_with(|| request.to_owned());
+        Ok(if taker == request {
+            next.answer.clone()
+        } else {
+            None
+        })
+    }
+
+    async fn note_transfer(&self, key: &CallKey) -> Result<()> {
+        let mut calls = self.lock();
+        let record = &mut calls.entry(key, "note transfer")?.record;
+        record.transfers = record.transfers.saturating_add(1);
         Ok(())
     }
 
@@ -379,19 +506,11 @@ impl CallStore for MemoryStore {
     }
 
     async fn find(&self, key: &CallKey) -> Result<Option<CallRecord>> {
-        Ok(self
-            .lock()
-            .by_key
-            .get(key)
-            .map(|entry| entry.record.clone()))
+        Ok(self.lock().record(key))
     }
 
     async fn find_by_id(&self, account: &AccountLabel, id: &CallId) -> Result<Option<CallRecord>> {
-        let calls = self.lock();
-        let key = calls.by_id.get(&(account.clone(), id.clone()));
-        Ok(key
-            .and_then(|key| calls.by_key.get(key))
-            .map(|entry| entry.record.clone()))
+        Ok(self.lock().record_by_id(&(account.clone(), id.clone())))
     }
 
     async fn expire(&self) -> Result<Vec<CallRecord>> {

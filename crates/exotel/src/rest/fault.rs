@@ -184,8 +184,9 @@ fn kind_of_status(status: Option<u16>) -> ErrorKind {
     }
 }
 
-const LOOK_UP: &str =
-    "the call may have been placed: wait for its callback or look it up before it is tried again";
+/// What to do when it is not known whether a call was placed.
+pub(crate) const LOOK_UP: &str = "nobody knows whether the call was placed: wait for its callback, or look for it with \
+    `Calls::find_placed` once it must be over, before it is tried again";
 
 /// What it means and what to do about it.
 fn advice(operation: &str, status: Option<u16>, message: Option<&str>, readable: bool) -> String {

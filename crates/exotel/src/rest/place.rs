@@ -1,15 +1,15 @@
 //! The request that places a call.
 
 use super::options::{ExotelCallOptions, ListenFrom, RecordingChannels, RecordingFormat};
-use super::{Form, PLACE, Rest, error};
+use super::{Form, NO_FLOW, PLACE, Rest, error};
 use crate::answer::{Writer, is_web_url, seconds};
 use crate::{Region, number, provider_name};
 use bytes::Bytes;
 use http::Request;
 use std::time::Duration;
 use telephony_core::{
-    AfterStream, Answer, CallLinks, Dial, Error, ErrorKind, MachineDetection, OutboundCall, Party,
-    Redirect, Result, Step, Stream,
+    AfterStream, Answer, CallLinks, Dial, Error, ErrorKind, Handover, MachineDetection,
+    OutboundCall, Party, Redirect, Result, StatusEvents, Step, Stream,
 };
 
 /// The longest call, in seconds.
@@ -27,7 +27,7 @@ impl Rest<'_> {
     /// [`ErrorKind::Internal`] if the call streams and `links` have no media token.
     pub fn place_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<Request<Bytes>> {
         let none = ExotelCallOptions::default();
-        let options = call.extension(&provider_name()).unwrap_or(&none);
+        let options = call.extension(&provider_name())?.unwrap_or(&none);
         let way = Way::of(call, options)?;
         check_options(&way, call, options)?;
         if call.machine_detection != MachineDetection::Off {
@@ -61,7 +61,7 @@ impl Rest<'_> {
         form.add_options(options)?;
         form.add("CustomField", links.call_key().as_str());
         form.add("StatusCallback", &writer.with_key(&links.status_url()));
-        for event in way.events() {
+        for event in way.events(call.status_events) {
             form.add("StatusCallbackEvents[]", event);
         }
         if !way.is_straight() {
@@ -78,6 +78,35 @@ impl Rest<'_> {
         };
         let account = self.config.account_sid();
         format!("http://{host}/{account}/exoml/start_voice/{app}")
+    }
+}
+
+/// Whether a flow of the console runs the call.
+fn is_in_flow(call: &OutboundCall) -> bool {
+    // One that cannot be honoured was refused when the request was written.
+    let options = call.extension::<ExotelCallOptions>(&provider_name());
+    matches!(options, Ok(Some(options)) if options.flow.is_some())
+}
+
+/// Where a call lives that was placed in this way.
+pub(crate) fn home(call: &OutboundCall) -> Option<String> {
+    (!is_in_flow(call)).then(|| NO_FLOW.to_owned())
+}
+
+/// How Exotel gets to know what a call is to do that was placed in this way. A flow has no question of its own: if nothing
+/// was said but that it runs, whoever asks in it is answered by the app.
+pub(super) fn handover(call: &OutboundCall) -> Handover {
+    match call.answer.steps() {
+        [Step::Stream(_), ..] if is_in_flow(call) => Handover::Asks,
+        _ => Handover::Sent,
+    }
+}
+
+/// The number that the first one is connected with, if that is what the call does.
+pub(super) fn second_number(call: &OutboundCall) -> Option<&Party> {
+    match call.answer.steps() {
+        [Step::Dial(dial), ..] if !is_in_flow(call) => dial.targets.first(),
+        _ => None,
     }
 }
 
@@ -265,9 +294,10 @@ impl<'a> Way<'a> {
         shortest(both, "a call must ring for a second or more")
     }
 
-    fn events(&self) -> &'static [&'static str] {
-        match self {
-            Self::Stream(_) => &["terminal", "answered", "ringing"],
+    fn events(&self, wanted: StatusEvents) -> &'static [&'static str] {
+        match (wanted, self) {
+            (StatusEvents::End, _) => &["terminal"],
+            (_, Self::Stream(_)) => &["terminal", "answered", "ringing"],
             _ => &["terminal", "answered"],
         }
     }

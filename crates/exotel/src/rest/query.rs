@@ -1,7 +1,8 @@
 //! Looking for calls.
 
 use super::body::{get, inner, items, text};
-use super::{CallState, Form, LIST, Rest, error};
+use super::time::indian_time;
+use super::{CallState, Form, LIST, Rest, error, place};
 use crate::number;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,12 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use telephony_core::{CallId, CallStatus, Direction, ErrorKind, OutboundCall, Party, Result};
 
 /// Exotel looks through a month at most.
-const MAX_WINDOW: Duration = Duration::from_secs(31 * DAY);
+const MAX_WINDOW: Duration = Duration::from_secs(31 * 86_400);
 const MAX_PAGE: u32 = 100;
 const MAX_IDS: usize = 100;
-const DAY: u64 = 86_400;
-/// Indian time is so far ahead of UTC, all year.
-const INDIA: u64 = 5 * 3_600 + 1_800;
 /// Exotel's clock and ours may differ by so much.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
@@ -166,10 +164,12 @@ impl CallPage {
     /// know of. None says little, see [`CallQuery`].
     pub fn placed<'a>(&'a self, call: &OutboundCall) -> impl Iterator<Item = &'a CallState> {
         let (dialled, exophone) = (normal(&call.to), normal(&call.from));
+        let second = place::second_number(call).map(normal);
         self.calls.iter().filter(move |state| {
             state.direction != Some(Direction::Inbound)
                 && state.from.as_ref() == Some(&dialled)
                 && state.exophone.as_ref().is_none_or(|own| *own == exophone)
+                && (second.is_none() || state.to.is_none() || state.to == second)
         })
     }
 }
@@ -238,54 +238,6 @@ fn normal(party: &Party) -> Party {
     }
 }
 
-/// That moment as `yyyy-mm-dd hh:mm:ss` in India, rounded down. What is before 1970 is 1970.
-fn indian_time(moment: SystemTime) -> String {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since.as_secs().saturating_add(INDIA);
-    let (year, month, day) = date(seconds / DAY);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-}
-
-/// The date of a day since 1970. In years that begin in March the leap day is the last one, and 400 of them have 146 097
-/// days.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468; // Since the first of March of the year 0.
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + year;
-    if month < 10 {
-        (year, month + 3, day)
-    } else {
-        (year + 1, month - 9, day)
-    }
-}
-
 fn invalid(detail: &str) -> telephony_core::Error {
     error(ErrorKind::InvalidArgument, LIST, detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_indian() {
-        for (seconds, wanted) in [
-            (0, "1970-01-01 05:30:00"),
-            (951_762_600, "2000-02-29 00:00:00"),
-            (951_849_000, "2000-03-01 00:00:00"),
-            (1_767_205_799, "2025-12-31 23:59:59"),
-            (1_767_205_800, "2026-01-01 00:00:00"),
-            (4_107_522_600, "2100-03-01 00:00:00"),
-        ] {
-            let moment = UNIX_EPOCH + Duration::from_secs(seconds);
-            assert_eq!(indian_time(moment), wanted);
-        }
-        assert!(indian_time(UNIX_EPOCH - Duration::from_secs(1)).starts_with("1970"));
-        date(u64::MAX / DAY);
-    }
 }

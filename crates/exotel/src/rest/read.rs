@@ -1,11 +1,11 @@
 //! The answers that say that it went well.
 
 use super::body::{get, inner, text};
-use super::{CallState, FETCH, PLACE, Rest, STREAMS};
+use super::{CallState, FETCH, PLACE, Rest, STREAMS, place};
 use bytes::Bytes;
 use http::Response;
 use std::time::SystemTime;
-use telephony_core::{OutboundCall, PlacedCall, Report, Result};
+use telephony_core::{CallLinks, CarrierCall, OutboundCall, PlacedCall, Report, Result};
 
 /// How many media streams an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,7 @@ impl Rest<'_> {
     pub fn read_placed_call(
         &self,
         call: &OutboundCall,
+        links: &CallLinks,
         response: &Response<Bytes>,
         now: SystemTime,
     ) -> Result<PlacedCall> {
@@ -40,7 +41,9 @@ impl Rest<'_> {
             status,
             response.body().clone(),
         );
-        Ok(PlacedCall::new(state.id, status, report))
+        let key = links.call_key().clone();
+        let placed = CarrierCall::new(state.id).at(place::home(call));
+        Ok(PlacedCall::new(key, placed, status, report).with_handover(place::handover(call)))
     }
 
     /// What Exotel says about a call.

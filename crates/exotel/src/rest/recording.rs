@@ -2,10 +2,11 @@
 
 use super::{RECORDING, Rest, error};
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use std::time::SystemTime;
-use telephony_core::{ErrorKind, Result, Retry};
+use telephony_core::{ErrorKind, RecordingAudio, Result, Retry};
 
 /// Hosts of Exotel's that want the credentials: its API, and where recordings are since October 2024 (support article,
 /// public code). Other names below `exotel.com` may be other companies', the help pages for one.
@@ -35,29 +36,47 @@ impl Rest<'_> {
     /// or the configured `base_url`; the credentials go to the hosts of Exotel's that want them and the configured one only.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the URL is anywhere else, is not `https`, or cannot be read the same by everybody.
+    /// [`ErrorKind::InvalidArgument`] if the URL is anywhere else, is not `https`, or cannot be read the same by everybody;
+    /// [`ErrorKind::NotFound`] if it is empty, which says that nothing was recorded.
     pub fn fetch_recording(&self, url: &str) -> Result<Request<Bytes>> {
         let credentials = self.recording_credentials(url)?;
         self.get(RECORDING, url, credentials == Credentials::Ours)
     }
 
-    /// The audio.
+    /// The audio, and what it is as the host says it.
     ///
     /// # Errors
     /// What the host says; [`ErrorKind::NotFound`] with [`Retry::Safe`] if it is not there, or not yet.
-    pub fn read_recording(&self, response: &Response<Bytes>, now: SystemTime) -> Result<Bytes> {
+    pub fn read_recording(
+        &self,
+        response: &Response<Bytes>,
+        now: SystemTime,
+    ) -> Result<RecordingAudio> {
         let body = response.body();
         let tree = super::body::parse(body);
         match (response.status().is_success(), &tree) {
-            (true, None) if !body.is_empty() => Ok(body.clone()),
-            (true, None) => Err(self
-                .incomplete(RECORDING, response, "audio yet")
-                .with_retry(Retry::Safe)),
+            (true, None) if !body.is_empty() => {
+                Ok(RecordingAudio::new(media_type(response), body.clone()))
+            }
+            (true, None) => Err(error(
+                ErrorKind::NotFound,
+                RECORDING,
+                "the recording is empty: it takes minutes after the end of the call",
+            )
+            .with_http_status(response.status().as_u16())
+            .with_retry(Retry::Safe)),
             _ => Err(self.fault(RECORDING, response, tree.as_ref(), now)),
         }
     }
 
     fn recording_credentials(&self, url: &str) -> Result<Credentials> {
+        if url.is_empty() {
+            return Err(error(
+                ErrorKind::NotFound,
+                RECORDING,
+                "nothing was recorded",
+            ));
+        }
         // The host is judged here and contacted by a client with a parser of its own: nothing may pass that the two could
         // read differently.
         let unambiguous = url
@@ -110,6 +129,11 @@ impl Rest<'_> {
             uri.scheme() == Some(scheme) && uri.authority() == Some(authority)
         })
     }
+}
+
+fn media_type(response: &Response<Bytes>) -> Option<String> {
+    let value = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    (!value.trim().is_empty()).then(|| value.trim().to_owned())
 }
 
 /// `s3.amazonaws.com`, `s3-REGION.amazonaws.com`, `s3.REGION.amazonaws.com`, with the bucket as the first segment of the

@@ -1,13 +1,14 @@
 //! What Exotel says about a call.
 
 use super::body::{get, items, text};
+use super::time::moment;
 use crate::event::{answered_by, duration, shown};
 use crate::number;
 use bytes::Bytes;
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
-use telephony_core::{AnsweredBy, CallId, CallStatus, Direction, Party};
+use telephony_core::{AnsweredBy, CallId, CallSnapshot, CallStatus, CarrierCall, Direction, Party};
 
 /// More legs than that are not looked at.
 const MAX_LEGS: usize = 16;
@@ -111,6 +112,22 @@ impl CallState {
             recording_url: recording,
             raw: call.to_string().into(),
         })
+    }
+
+    /// The same in the words of all carriers. `home` is where the call lives.
+    pub(crate) fn snapshot(self, home: Option<String>) -> CallSnapshot {
+        let is_over = self.status.is_some_and(CallStatus::is_terminal);
+        let began = self.created.as_deref().and_then(moment);
+        let (from, to) = match self.direction {
+            Some(Direction::Inbound) => (self.from, self.to.or(self.exophone)),
+            Some(Direction::Outbound) => (self.exophone, self.from),
+            None => (None, None), // Who is who is not said.
+        };
+        CallSnapshot::new(CarrierCall::new(self.id).at(home), self.status)
+            .with_parties(from, to)
+            .with_start(self.direction, began)
+            .with_duration(self.duration.filter(|_| is_over))
+            .with_raw(self.raw)
     }
 
     /// Where a call is that was placed just now: dialled at most, or over already without having been answered. Whatever

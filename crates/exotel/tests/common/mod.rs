@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod answering;
+pub mod http_client;
 pub mod rest;
 
 use bytes::Bytes;

@@ -71,6 +71,34 @@ pub fn failure(operation: RestOperation, response: &Response<Bytes>, now: System
     }
 }
 
+/// What went wrong without an answer of Twilio's: the HTTP client's error, or that too many requests are waiting. What an
+/// answer says stays as it is.
+pub(crate) fn unanswered(operation: RestOperation, error: Error) -> Error {
+    if error.provider().is_some() {
+        return error;
+    }
+    let retry = match (error.kind(), error.retry(), operation.is_repeatable()) {
+        // There was an answer that the client did not take: it was too large.
+        (ErrorKind::Carrier, Retry::Never, false) => Retry::OutcomeUnknown,
+        (_, retry, _) => retry,
+    };
+    let kind = error.kind();
+    let is_in_transit = matches!(
+        kind,
+        ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Carrier
+    );
+    match advice(operation, kind, retry).filter(|_| is_in_transit) {
+        None => error.with_provider(NAME),
+        Some(advice) => {
+            let detail = format!("{}; {advice}", error.detail());
+            Error::new(kind, operation.name(), detail)
+                .with_provider(NAME)
+                .with_retry(retry)
+                .with_source(error)
+        }
+    }
+}
+
 /// Whether the error says that the call, or the recording, is over or not there: for who wants it to end, that is success.
 #[must_use]
 pub fn is_gone(error: &Error) -> bool {
@@ -189,7 +217,7 @@ fn meaning_of_status(status: StatusCode) -> &'static str {
 fn advice(operation: RestOperation, kind: ErrorKind, retry: Retry) -> Option<&'static str> {
     Some(match (retry, kind, operation) {
         (Retry::OutcomeUnknown, _, RestOperation::PlaceCall) => {
-            "the call may have been placed: look for it before it is placed again"
+            "nobody knows whether the call was placed: look for it with `Calls::find_placed` before it is placed again"
         }
         (Retry::OutcomeUnknown, _, RestOperation::StartRecording) => {
             "the recording may have begun: wait for its callback before it is started again"

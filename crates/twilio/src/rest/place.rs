@@ -8,11 +8,12 @@ use crate::webhook::fields::AFTER;
 use crate::{NAME, PROVIDER, party};
 use http::Method;
 use percent_encoding::utf8_percent_encode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use telephony_core::{
     Answer, CallLinks, CallStatus, Error, MachineDetection, OutboundCall, Party, Result,
+    StatusEvents,
 };
 
 const OPERATION: RestOperation = RestOperation::PlaceCall;
@@ -37,6 +38,7 @@ impl Requests<'_> {
     /// | `machine_detection`: `Wait` | `MachineDetection=Enable`: no TwiML runs before the verdict |
     /// | `machine_detection`: `Report` | the same with `AsyncAmd=true` and our events URL |
     /// | `record` | `Record=true` with our events URL |
+    /// | `status_events`: `All`, `End` | all kinds of `StatusCallbackEvent`, or `completed` alone; a list in the options is taken instead of `All`, and must not say more than `End` |
     /// | `parameters` | in the query of our URLs, so that they come back with every callback |
     /// | [`TwilioCallOptions`] | all others |
     ///
@@ -52,7 +54,7 @@ impl Requests<'_> {
     pub fn place_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<Directed> {
         let default = TwilioCallOptions::default();
         let options = call
-            .extension::<TwilioCallOptions>(&PROVIDER)
+            .extension::<TwilioCallOptions>(&PROVIDER)?
             .unwrap_or(&default);
         check(call, options)?;
         let urls = Callbacks {
@@ -70,7 +72,7 @@ impl Requests<'_> {
             None => {
                 let twiml = twiml(&call.answer, links, Some(CallStatus::InProgress))?;
                 let delivery = form.add_twiml(twiml, || urls.answer());
-                add_callbacks(&mut form, options, &urls);
+                add_callbacks(&mut form, call, options, &urls);
                 delivery
             }
         };
@@ -118,7 +120,12 @@ impl Callbacks<'_> {
     }
 }
 
-fn add_callbacks(form: &mut Form, options: &TwilioCallOptions, urls: &Callbacks<'_>) {
+fn add_callbacks(
+    form: &mut Form,
+    call: &OutboundCall,
+    options: &TwilioCallOptions,
+    urls: &Callbacks<'_>,
+) {
     if let Some((url, method)) = &options.fallback {
         form.add("FallbackUrl", url);
         form.add("FallbackMethod", method.as_str());
@@ -127,7 +134,7 @@ fn add_callbacks(form: &mut Form, options: &TwilioCallOptions, urls: &Callbacks<
     for event in StatusEvent::ALL {
         let is_wanted = match &options.status_events {
             Some(wanted) => event == StatusEvent::Completed || wanted.contains(&event),
-            None => true,
+            None => event == StatusEvent::Completed || call.status_events == StatusEvents::All,
         };
         if is_wanted {
             form.add("StatusCallbackEvent", event.as_str());
@@ -236,6 +243,7 @@ fn thresholds(
 /// Refuses what cannot be honoured before anything is written.
 fn check(call: &OutboundCall, options: &TwilioCallOptions) -> Result<()> {
     check_call(call)?;
+    check_status_events(call, options)?;
     check_application(call, options)?;
     check_detection(call, options)?;
     check_options(call, options)
@@ -267,6 +275,25 @@ fn check_call(call: &OutboundCall) -> Result<()> {
     )
 }
 
+fn check_status_events(call: &OutboundCall, options: &TwilioCallOptions) -> Result<()> {
+    match call.status_events {
+        StatusEvents::All => Ok(()),
+        StatusEvents::End => {
+            let goes_further = |events: &BTreeSet<StatusEvent>| {
+                events.iter().any(|event| *event != StatusEvent::Completed)
+            };
+            ensure(
+                !options.status_events.as_ref().is_some_and(goes_further),
+                "the call wants its end reported only, and its options more: choose one",
+            )
+        }
+        _ => {
+            let detail = "Twilio has no such choice of status events";
+            Err(Error::unsupported(OPERATION.name(), detail).with_provider(NAME))
+        }
+    }
+}
+
 /// A TwiML application has its own URLs: what we say of ours, Twilio ignores.
 fn check_application(call: &OutboundCall, options: &TwilioCallOptions) -> Result<()> {
     let Some(sid) = &options.application_sid else {
@@ -281,7 +308,10 @@ fn check_application(call: &OutboundCall, options: &TwilioCallOptions) -> Result
         "a TwiML application answers the call: the answer must be `Answer::default()`",
     )?;
     ensure(
-        options.fallback.is_none() && options.status_events.is_none() && call.parameters.is_empty(),
+        options.fallback.is_none()
+            && options.status_events.is_none()
+            && call.status_events == StatusEvents::All
+            && call.parameters.is_empty(),
         "a TwiML application has its own URLs: no fallback, status events or parameters beside it",
     )
 }

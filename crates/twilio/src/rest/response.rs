@@ -12,7 +12,8 @@ use serde_json::Value;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 use telephony_core::{
-    AnsweredBy, CallId, CallStatus, Direction, OutboundCall, Party, PlacedCall, Report, Result,
+    AnsweredBy, CallId, CallLinks, CallStatus, Direction, ErrorKind, OutboundCall, Party,
+    PlacedCall, RecordingId, Report, Result,
 };
 
 /// Dates are in whole seconds.
@@ -25,6 +26,7 @@ const RESOLUTION: Duration = Duration::from_secs(1);
 /// As [`failure`]; [`OutcomeUnknown`](telephony_core::Retry::OutcomeUnknown) also for a success that names no call.
 pub fn placed_call(
     call: &OutboundCall,
+    links: &CallLinks,
     response: &Response<Bytes>,
     now: SystemTime,
 ) -> Result<PlacedCall> {
@@ -40,7 +42,8 @@ pub fn placed_call(
     };
     let payload = response.body().clone();
     let report = Report::placed(&PROVIDER, &call.from, &call.to, &id, status, payload);
-    Ok(PlacedCall::new(id, status, report))
+    let key = links.call_key().clone();
+    Ok(PlacedCall::new(key, id, status, report))
 }
 
 /// Reads the answer to [`hang_up`](super::Requests::hang_up) and [`cancel`](super::Requests::cancel). A call that has gone
@@ -52,6 +55,27 @@ pub fn hung_up(response: &Response<Bytes>, now: SystemTime) -> Result<()> {
     match accepted(RestOperation::HangUp, response, now) {
         Err(error) if is_gone(&error) => Ok(()),
         result => result,
+    }
+}
+
+/// Reads the answer to [`hang_up`](super::Requests::hang_up) more closely: whether the call may be waiting to be dialled
+/// still. Twilio documents that `completed` ends calls that ring or are up, and only `canceled` one that waits; and it says
+/// of one that waits, as of one that is over, that it is not in progress (21220).
+///
+/// # Errors
+/// As [`failure`], but not for a call that has gone.
+pub(crate) fn may_wait_still(response: &Response<Bytes>, now: SystemTime) -> Result<bool> {
+    match success(RestOperation::HangUp, response, now) {
+        Ok(fields) => {
+            let status = fields.text("status").and_then(|word| word.parse().ok());
+            Ok(matches!(
+                status,
+                Some(CallStatus::Queued | CallStatus::Initiated)
+            ))
+        }
+        Err(error) if error.kind() == ErrorKind::Closed => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -75,11 +99,12 @@ pub fn accepted(
 ///
 /// # Errors
 /// As [`failure`]; [`OutcomeUnknown`](telephony_core::Retry::OutcomeUnknown) also for a success that names no recording.
-pub fn started_recording(response: &Response<Bytes>, now: SystemTime) -> Result<String> {
+pub fn started_recording(response: &Response<Bytes>, now: SystemTime) -> Result<RecordingId> {
     let operation = RestOperation::StartRecording;
     let fields = success(operation, response, now)?;
     fields
         .text("sid")
+        .and_then(|sid| RecordingId::new(sid).ok())
         .ok_or_else(|| unreadable(operation, response, "the answer names no recording"))
 }
 

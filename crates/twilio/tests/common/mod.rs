@@ -2,7 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod callback;
+
 pub(crate) mod rest;
+pub(crate) mod scripted;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;

@@ -9,7 +9,10 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use telephony_core::{CallId, CallStatus, Direction, OutboundCall, Parameters, Party, Result};
+use telephony_core::{
+    CallId, CallSnapshot, CallStatus, CarrierCall, Direction, OutboundCall, Parameters, Party,
+    Result,
+};
 
 /// The words that Vonage filters by.
 const STATUS_WORDS: [&str; 11] = [
@@ -89,14 +92,42 @@ impl CallState {
         })
     }
 
-    /// Whether it may be this call: outbound, to the same party, and from the same one as far as both say.
+    /// Whether it may be this call: outbound, to the same party, and from the same one as far as both say. A call to a
+    /// WebSocket is to nobody in both.
     #[must_use]
     pub fn may_be(&self, call: &OutboundCall) -> bool {
         let same_from =
             |from: &Party| matches!(call.from, Party::Withheld) || is_same(from, &call.from);
+        let same_to = match &self.to {
+            Some(to) => is_same(to, &call.to),
+            None => call.to == Party::Withheld,
+        };
         self.direction != Some(Direction::Inbound)
-            && self.to.as_ref().is_some_and(|to| is_same(to, &call.to))
+            && same_to
             && self.from.as_ref().is_none_or(same_from)
+    }
+
+    /// Whether it surely was there before this moment, the clocks of Vonage and of ours being a minute apart at most: then
+    /// it is not a call that was placed since.
+    #[must_use]
+    pub fn is_older_than(&self, moment: SystemTime) -> bool {
+        let Some(moment) = moment.checked_sub(CallFilter::CLOCK_SLACK) else {
+            return false;
+        };
+        [self.started, self.ended]
+            .into_iter()
+            .flatten()
+            .any(|time| time < moment)
+    }
+
+    /// The same as core has it. When it was placed is not in it, because Vonage tells only when it was answered.
+    #[must_use]
+    pub fn into_snapshot(self, home: Option<String>) -> CallSnapshot {
+        CallSnapshot::new(CarrierCall::new(self.id).at(home), self.status)
+            .with_parties(self.from, self.to)
+            .with_start(self.direction, None)
+            .with_duration(self.duration)
+            .with_raw(self.raw)
     }
 }
 

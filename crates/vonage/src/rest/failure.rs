@@ -97,6 +97,14 @@ impl RestOperation {
         }
     }
 
+    /// What is to be said if nobody knows whether it was done.
+    pub(crate) const fn when_unknown(self) -> &'static str {
+        match self {
+            Self::PlaceCall => LOOK_IT_UP,
+            _ => LOOK_AT_IT,
+        }
+    }
+
     /// Whether doing it twice is the same as doing it once, so that it may be asked again when nobody knows whether it was
     /// done. Not for what would be heard or dialled twice, nor for a transfer: a stream in it has a token that is good for
     /// one socket.
@@ -163,7 +171,7 @@ pub(super) fn unreadable(operation: RestOperation, response: &Response<Bytes>) -
     let (retry, advice) = if operation.is_repeatable() {
         (Retry::Safe, "try again")
     } else {
-        (Retry::OutcomeUnknown, LOOK_IT_UP)
+        (Retry::OutcomeUnknown, operation.when_unknown())
     };
     let detail = format!("Vonage's answer cannot be read; {advice}");
     let error = ours(Error::new(ErrorKind::Carrier, operation.name(), detail))
@@ -172,8 +180,9 @@ pub(super) fn unreadable(operation: RestOperation, response: &Response<Bytes>) -
     with_request_id(error, response, None)
 }
 
-const LOOK_IT_UP: &str =
-    "nobody knows whether the call was placed: list the calls to find out before placing it again";
+const LOOK_IT_UP: &str = "nobody knows whether the call was placed: look with `Calls::find_placed` before placing it again";
+const LOOK_AT_IT: &str =
+    "nobody knows whether it was done: fetch the call to see how it is before doing it again";
 
 fn advice(operation: RestOperation, status: StatusCode) -> Option<&'static str> {
     let places = operation == RestOperation::PlaceCall;
@@ -186,19 +195,17 @@ fn advice(operation: RestOperation, status: StatusCode) -> Option<&'static str> 
         403 => "check what the account, the application and its numbers may do",
         404 | 410 if places => "check `base_url`",
         404 | 410 if operation == RestOperation::FetchRecording => {
-            "a recording is kept for 30 days, and is the application's that made it"
+            "it may not be there yet; a recording is kept for 30 days, and is the application's that made it"
         }
         404 | 410 if operation != RestOperation::ListCalls => {
             "the call is over, or lives in another region: use the `region_url` of its webhook"
         }
         429 if places => {
-            "an account may place 3 calls per second by default, dials in answers included"
+            "an account may place 3 calls per second by default, dials in answers included: set `calls_per_second` to \
+             what is left"
         }
         429 => "an account may send 15 requests per second by default",
-        408 | 500..=599 if places => LOOK_IT_UP,
-        408 | 500..=599 if !operation.is_repeatable() => {
-            "nobody knows whether it was done: fetch the call to see how it is"
-        }
+        408 | 500..=599 if !operation.is_repeatable() => operation.when_unknown(),
         408 | 500..=599 => "try again later",
         _ => return None,
     })

@@ -39,7 +39,8 @@ impl VonageCallOptions {
     }
 
     /// Has Vonage ask our answer URL (by POST) when the call is answered, in the place of sending the NCCO along. The call's
-    /// [`answer`](telephony_core::OutboundCall::answer) is checked but not sent: the app gives it when it is asked.
+    /// [`answer`](telephony_core::OutboundCall::answer) is checked but not sent: the server gives it from the call store when
+    /// it is asked.
     #[must_use]
     pub fn with_answer_url(mut self) -> Self {
         self.asks_answer_url = true;
@@ -105,6 +106,12 @@ impl VonageCallOptions {
     pub fn with_region_url(mut self, url: impl Into<String>) -> Self {
         self.region_url = Some(url.into());
         self
+    }
+
+    /// Whether Vonage asks our answer URL when the call is answered.
+    #[must_use]
+    pub fn asks_answer_url(&self) -> bool {
+        self.asks_answer_url
     }
 
     /// The region that the call is placed and steered in, if one was chosen.

@@ -33,6 +33,7 @@ impl VoiceApi {
     /// | `max_duration`, 1–86400 s | `length_timer` |
     /// | `machine_detection`: wait, report | `advanced_machine_detection` with the mode `detect`, `default` |
     /// | `record` | a `record` action before the others |
+    /// | `status_events` | nothing: Vonage cannot choose, so all come |
     /// | `parameters` | nothing: Vonage hands nothing back for a call. A stream has parameters of its own |
     ///
     /// # Errors
@@ -46,7 +47,7 @@ impl VoiceApi {
     ) -> Result<Request<Bytes>> {
         let none = VonageCallOptions::new();
         let options = call
-            .extension::<VonageCallOptions>(&crate::provider_name())
+            .extension::<VonageCallOptions>(&crate::provider_name())?
             .unwrap_or(&none);
         let base = match &options.region_url {
             Some(region_url) => self.at_region(region_url)?.base,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::time::SystemTime;
 use telephony_core::{
-    CallId, CallStatus, Direction, OutboundCall, Parameters, PlacedCall, Report, Result,
+    CallId, CallLinks, CallStatus, Direction, OutboundCall, Parameters, PlacedCall, Report, Result,
 };
 
 /// A call that Vonage took. `Debug` does not show the raw text.
@@ -34,7 +34,7 @@ pub struct Placed {
 impl Placed {
     /// The same as core has it, with the report of the operation.
     #[must_use]
-    pub fn into_placed_call(self, call: &OutboundCall) -> PlacedCall {
+    pub fn into_placed_call(self, call: &OutboundCall, links: &CallLinks) -> PlacedCall {
         let provider = crate::provider_name();
         let Self {
             id,
@@ -47,7 +47,7 @@ impl Placed {
         if let Some(conversation) = conversation {
             report = report.with_conversation(conversation);
         }
-        PlacedCall::new(id, status, report)
+        PlacedCall::new(links.call_key().clone(), id, status, report)
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn accept_call(verified: &Verified, request: &WebhookRequest) -> Resu
     Ok(IncomingCall::new(verified, direction, from, to)
         .with_id(id)
         .with_conversation(message.filled("conversation_uuid").map(str::to_owned))
-        .with_region_url(region_url)
+        .with_home(region_url)
         .with_parameters(message.parameters))
 }
 

@@ -1,0 +1,626 @@
+//! The calls of any number of accounts: placing them, steering them, and ending them with their streams.
+
+use crate::{
+    AccountLabel, AfterStream, Answer, CallKey, CallLinks, CallRecord, CallSnapshot, CallStatus,
+    CallStore, CarrierCall, ClaimedStream, Direction, Dtmf, DtmfOut, EndReason, Error, ErrorKind,
+    FailedCall, Handover, HangUpBy, MediaGrant, MediaToken, MemoryStore, NewCall, Operation,
+    OutboundCall, PlacedCall, Ports, ProviderName, PublicUrl, Recording, RecordingAudio,
+    RecordingId, Result, Retry, Telephony,
+};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+const PLACE: &str = "place call";
+
+/// How a call is placed and steered.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CallsOptions {
+    /// How long a media token is good for at most; it is void as soon as its call has ended. Default 4 h.
+    pub token_lifetime: Duration,
+    /// How long a carrier has to end a call by itself after our side has closed its stream, where closing is how that carrier
+    /// hangs up. After that the call is ended by REST, if the carrier can. Default 5 s.
+    pub closing_grace: Duration,
+}
+
+impl Default for CallsOptions {
+    fn default() -> Self {
+        Self {
+            token_lifetime: Duration::from_secs(4 * 3600),
+            closing_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Places and steers the calls of any number of accounts, wherever their webhooks and streams arrive: calls are found in the
+/// store by our key. Cheap to clone.
+///
+/// ```no_run
+/// use telephony_core::{AccountLabel, Answer, Calls, OutboundCall, Party, Result};
+///
+/// async fn remind(calls: &Calls) -> Result<()> {
+///     let (customer, ours) = (Party::parse("+14155550199"), Party::parse("+14155550100"));
+///     let call = OutboundCall::new(customer, ours, Answer::stream());
+///     let placed = calls.place(&AccountLabel::new("twilio")?, call).await?;
+///     // Later, anywhere that the store reaches:
+///     calls.transfer(&placed.key, Party::parse("+14155550111")).await
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Calls {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    base: PublicUrl,
+    store: Arc<dyn CallStore>,
+    ports: Ports,
+    options: CallsOptions,
+    accounts: RwLock<HashMap<AccountLabel, Arc<dyn Telephony>>>,
+    /// No new calls from then on.
+    draining: CancellationToken,
+    /// Calls that are being placed or ended.
+    tasks: TaskTracker,
+}
+
+impl Calls {
+    /// Calls of a service that carriers reach under `base`, kept in memory.
+    #[must_use]
+    pub fn new(base: PublicUrl) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        Self::with(base, store, Ports::default(), CallsOptions::default())
+    }
+
+    /// With a store, ports and options of its own.
+    #[must_use]
+    pub fn with(
+        base: PublicUrl,
+        store: Arc<dyn CallStore>,
+        ports: Ports,
+        options: CallsOptions,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                base,
+                store,
+                ports,
+                options,
+                accounts: RwLock::default(),
+                draining: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Has this account from now on, under its label; one that had the label before is replaced.
+    pub fn add_account(&self, carrier: Arc<dyn Telephony>) {
+        let mut accounts = self
+            .inner
+            .accounts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(carrier.account().clone(), carrier);
+    }
+
+    /// Does not have this account any more. What is being done with its calls goes on.
+    pub fn remove_account(&self, label: &AccountLabel) {
+        let accounts = &self.inner.accounts;
+        accounts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(label);
+    }
+
+    /// The account with that label.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] that lists the known ones.
+    pub fn account(&self, label: &AccountLabel) -> Result<Arc<dyn Telephony>> {
+        let accounts = self.accounts();
+        if let Some(carrier) = accounts.iter().find(|carrier| carrier.account() == label) {
+            return Ok(Arc::clone(carrier));
+        }
+        let known: Vec<_> = accounts.iter().map(|c| c.account().as_str()).collect();
+        let detail = format!(
+            "there is no account `{label}`; known are: {}",
+            known.join(", ")
+        );
+        Err(Error::new(ErrorKind::NotFound, "select account", detail))
+    }
+
+    /// The accounts, by label.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Arc<dyn Telephony>> {
+        let accounts = self
+            .inner
+            .accounts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut accounts: Vec<_> = accounts.values().cloned().collect();
+        accounts.sort_by(|a, b| a.account().cmp(b.account()));
+        accounts
+    }
+
+    /// The URL under which carriers reach us.
+    #[must_use]
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.inner.base
+    }
+
+    /// Where calls are remembered.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn CallStore> {
+        &self.inner.store
+    }
+
+    /// What they are placed with.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.inner.ports
+    }
+
+    /// Places a call. It is in the store before the carrier is asked, and goes on being placed if the returned future is
+    /// dropped. That the carrier took it is not an answer: statuses come as events, and a stream as a stream.
+    ///
+    /// # Errors
+    /// What the carrier says, beside the same report. With [`Retry::OutcomeUnknown`] nobody knows whether the call exists:
+    /// it stays in the store for callbacks, and [`find_placed`](Self::find_placed) asks the carrier.
+    pub async fn place(
+        &self,
+        account: &AccountLabel,
+        call: OutboundCall,
+    ) -> Result<PlacedCall, FailedCall> {
+        let carrier = match self.account(account) {
+            Ok(carrier) => carrier,
+            Err(error) => {
+                let unknown = ProviderName::from_static("unknown");
+                return Err(FailedCall::new(None, &unknown, &call, error));
+            }
+        };
+        let (calls, what, by) = (self.clone(), call.clone(), Arc::clone(&carrier));
+        // In a task of its own: whoever drops the future must not lose the carrier's answer.
+        let placing = async move { calls.place_at(&*by, &what).await };
+        match self.inner.tasks.spawn(placing.in_current_span()).await {
+            Ok(Ok(placed)) => {
+                tracing::info!(call = %placed.key, report = ?placed.report, "call placed");
+                Ok(placed)
+            }
+            Ok(Err((key, error))) => {
+                let failed = FailedCall::new(key, carrier.provider(), &call, error);
+                tracing::warn!(error = %failed, report = ?failed.report, "call not placed");
+                Err(failed)
+            }
+            Err(_) => {
+                let detail = "the task that placed the call did not come to an end";
+                let error = Error::new(ErrorKind::Internal, PLACE, detail)
+                    .with_retry(Retry::OutcomeUnknown);
+                Err(FailedCall::new(None, carrier.provider(), &call, error))
+            }
+        }
+    }
+
+    async fn place_at(
+        &self,
+        carrier: &dyn Telephony,
+        call: &OutboundCall,
+    ) -> Result<PlacedCall, (Option<CallKey>, Error)> {
+        let key = self
+            .open(carrier, call)
+            .await
+            .map_err(|error| (None, error))?;
+        match self.ask_to_place(carrier, call, &key).await {
+            Ok(placed) => {
+                self.note_placed(&placed).await;
+                Ok(placed)
+            }
+            Err(error) => {
+                if error.retry() != Retry::OutcomeUnknown {
+                    let failed = self.inner.store.update_status(&key, CallStatus::Failed);
+                    log(failed.await.map(drop), "the call's failure");
+                }
+                Err((Some(key), error))
+            }
+        }
+    }
+
+    async fn open(&self, carrier: &dyn Telephony, call: &OutboundCall) -> Result<CallKey> {
+        if self.inner.draining.is_cancelled() {
+            let detail = "this node shuts down and places no new calls";
+            return Err(Error::new(ErrorKind::Closed, PLACE, detail).with_retry(Retry::Safe));
+        }
+        require(carrier, Operation::MakeCall, PLACE)?;
+        let new = NewCall::new(
+            CallKey::random(&*self.inner.ports.random)?,
+            carrier.provider().clone(),
+            carrier.account().clone(),
+            Direction::Outbound,
+            (call.from.clone(), call.to.clone()),
+        );
+        let mut new = new.with_data(call.parameters.clone());
+        // A redirect means that the app is asked.
+        if call.answer != Answer::redirect() {
+            new = new.with_next(call.answer.clone());
+        }
+        Ok(self.inner.store.open(new).await?.key)
+    }
+
+    async fn ask_to_place(
+        &self,
+        carrier: &dyn Telephony,
+        call: &OutboundCall,
+        key: &CallKey,
+    ) -> Result<PlacedCall> {
+        let links = self.links_for(carrier.account(), key, &call.answer).await?;
+        carrier.make_call(call, &links).await
+    }
+
+    /// The call is placed, whatever the store says now: its failures must not look like failures to place it.
+    async fn note_placed(&self, placed: &PlacedCall) {
+        let (store, key) = (&self.inner.store, &placed.key);
+        log(store.attach(key, &placed.call).await, "the carrier's id");
+        let status = store.update_status(key, placed.status).await;
+        log(status.map(drop), "the call's status");
+        if placed.handover == Handover::Sent {
+            log(store.set_next(key, None).await, "what the call is to do");
+        }
+    }
+
+    /// Ends a call; also one that has not been answered yet. Already gone is success.
+    ///
+    /// # Errors
+    /// What the carrier says; [`ErrorKind::Unsupported`] if it has no request for it and no stream that could be closed is
+    /// open; [`ErrorKind::NotFound`], also, with [`Retry::Safe`], if the carrier has not told the call's id yet.
+    pub async fn hang_up(&self, key: &CallKey) -> Result<()> {
+        const OPERATION: &str = "hang up";
+        let record = self.find(key).await?;
+        if record.status.is_terminal() {
+            return Ok(());
+        }
+        let carrier = self.account(&record.account)?;
+        if carrier.capabilities().supports(Operation::HangUp) {
+            return self.end_by_rest(&record, carrier).await;
+        }
+        if record.live_streams == 0 {
+            let detail = "this carrier has no request that ends a call, and there is no open stream to close";
+            return Err(Error::unsupported(OPERATION, detail).with_provider(carrier.provider()));
+        }
+        self.inner
+            .store
+            .stop_streams(key, EndReason::App)
+            .await
+            .map(drop)
+    }
+
+    /// Gives a call something else to do: a party to be connected with, or any answer. A stream that is open ends with it.
+    /// Accepted is not done: how it went comes as an event.
+    ///
+    /// # Errors
+    /// What the carrier says; [`ErrorKind::Unsupported`] before anything is sent if it cannot; [`ErrorKind::Closed`] if the
+    /// call is over; as [`hang_up`](Self::hang_up). After an error the call is as it was, unless the
+    /// [outcome is unknown](Retry::OutcomeUnknown).
+    pub async fn transfer(&self, key: &CallKey, to: impl Into<Answer>) -> Result<()> {
+        const OPERATION: &str = "transfer call";
+        let answer = to.into();
+        let (record, carrier) = self.live(key, Operation::Transfer, OPERATION).await?;
+        let call = carrier_call(&record, OPERATION)?;
+        let links = self.links_for(&record.account, key, &answer).await?;
+        let store = &self.inner.store;
+        // Before the carrier may ask for it.
+        store.set_next(key, Some(answer.clone())).await?;
+        match carrier.transfer(&call, &answer, &links).await {
+            Ok(handover) => self.note_transfer(key, handover).await,
+            Err(error) => {
+                if error.retry() != Retry::OutcomeUnknown {
+                    log(store.set_next(key, None).await, "what the call is to do");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn note_transfer(&self, key: &CallKey, handover: Handover) -> Result<()> {
+        let store = &self.inner.store;
+        store.note_transfer(key).await?;
+        match handover {
+            // A stream that the carrier leaves open would be heard by nobody.
+            Handover::Sent => {
+                store.set_next(key, None).await?;
+                store.stop_streams(key, EndReason::Transferred).await?;
+            }
+            Handover::AsksAfterStream => {
+                store.stop_streams(key, EndReason::Transferred).await?;
+            }
+            // Until it has asked, the old answer is in force, and may say to hang up after the stream.
+            Handover::Asks => {}
+        }
+        Ok(())
+    }
+
+    /// Sends keys into a call.
+    ///
+    /// # Errors
+    /// As [`transfer`](Self::transfer); [`ErrorKind::Unsupported`] also if sending keys would end what the call is doing, and
+    /// [`Dtmf::then`] does not say what comes after.
+    pub async fn send_dtmf(&self, key: &CallKey, keys: &Dtmf) -> Result<()> {
+        const OPERATION: &str = "send DTMF";
+        let (record, carrier) = self.live(key, Operation::SendDtmf, OPERATION).await?;
+        let call = carrier_call(&record, OPERATION)?;
+        let replaces = carrier.capabilities().dtmf_out == DtmfOut::InPlace;
+        let then = match keys.next() {
+            None if replaces => {
+                let detail = "sending keys ends what the call is doing, a stream too: say with `Dtmf::then` what comes after";
+                return Err(Error::unsupported(OPERATION, detail).with_provider(carrier.provider()));
+            }
+            then => then.filter(|_| replaces),
+        };
+        let links = match then {
+            Some(answer) => self.links_for(&record.account, key, answer).await?,
+            None => self.links(&record.account, key),
+        };
+        carrier.send_dtmf(&call, keys, &links).await?;
+        match then {
+            Some(_) => self.inner.store.note_transfer(key).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a recording of a live call at the carrier, and gives its id. That it is ready comes as an event.
+    ///
+    /// # Errors
+    /// As [`transfer`](Self::transfer).
+    pub async fn start_recording(&self, key: &CallKey) -> Result<RecordingId> {
+        const OPERATION: &str = "start recording";
+        let (record, carrier) = self.live(key, Operation::Record, OPERATION).await?;
+        let call = carrier_call(&record, OPERATION)?;
+        let links = self.links(&record.account, key);
+        carrier.start_recording(&call, &links).await
+    }
+
+    /// Stops a recording of a live call.
+    ///
+    /// # Errors
+    /// As [`transfer`](Self::transfer).
+    pub async fn stop_recording(&self, key: &CallKey, recording: &RecordingId) -> Result<()> {
+        const OPERATION: &str = "stop recording";
+        let (record, carrier) = self.live(key, Operation::Record, OPERATION).await?;
+        let call = carrier_call(&record, OPERATION)?;
+        carrier.stop_recording(&call, recording).await
+    }
+
+    /// Asks the carrier what became of a call.
+    ///
+    /// # Errors
+    /// What the carrier says; as [`hang_up`](Self::hang_up).
+    pub async fn fetch_call(&self, key: &CallKey) -> Result<CallSnapshot> {
+        const OPERATION: &str = "fetch call";
+        let record = self.find(key).await?;
+        let carrier = self.account(&record.account)?;
+        require(&*carrier, Operation::FetchCall, OPERATION)?;
+        carrier.fetch_call(&carrier_call(&record, OPERATION)?).await
+    }
+
+    /// Asks the carrier whether a call was placed of which nobody knows that: the calls between its parties since then. Take
+    /// a moment shortly before the call was placed.
+    ///
+    /// # Errors
+    /// What the carrier says.
+    pub async fn find_placed(
+        &self,
+        account: &AccountLabel,
+        call: &OutboundCall,
+        since: SystemTime,
+    ) -> Result<Vec<CallSnapshot>> {
+        let carrier = self.account(account)?;
+        require(&*carrier, Operation::FindPlaced, "find call")?;
+        carrier.find_placed(call, since).await
+    }
+
+    /// Fetches the audio of a recording, whole.
+    ///
+    /// # Errors
+    /// What the carrier says; see [`Telephony::fetch_recording`].
+    pub async fn fetch_recording(
+        &self,
+        account: &AccountLabel,
+        recording: &Recording,
+    ) -> Result<RecordingAudio> {
+        let carrier = self.account(account)?;
+        require(&*carrier, Operation::FetchRecording, "fetch recording")?;
+        carrier.fetch_recording(recording).await
+    }
+
+    /// The call with that key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Store`].
+    pub async fn find(&self, key: &CallKey) -> Result<CallRecord> {
+        let found = self.inner.store.find(key).await?;
+        found.ok_or_else(|| {
+            let detail = "there is no such call, or it is over for too long";
+            Error::new(ErrorKind::NotFound, "find call", detail)
+        })
+    }
+
+    /// Waits until a call has ended, at most for `deadline`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`]; [`ErrorKind::NotFound`]; [`ErrorKind::Store`].
+    pub async fn wait_for_end(&self, key: &CallKey, deadline: Duration) -> Result<EndReason> {
+        let ended = self.inner.store.wait_for_end(key);
+        match tokio::time::timeout(deadline, ended).await {
+            Ok(ended) => ended,
+            Err(_) => Err(Error::new(
+                ErrorKind::Timeout,
+                "wait for the call's end",
+                "the call has not ended by the deadline",
+            )),
+        }
+    }
+
+    /// The links of a call. For servers.
+    #[must_use]
+    pub fn links(&self, account: &AccountLabel, key: &CallKey) -> CallLinks {
+        CallLinks::new(self.inner.base.clone(), account.clone(), key.clone())
+    }
+
+    /// The links of a call, with a media token if `answer` needs one. For servers.
+    ///
+    /// # Errors
+    /// As [`CallStore::mint_token`].
+    pub async fn links_for(
+        &self,
+        account: &AccountLabel,
+        key: &CallKey,
+        answer: &Answer,
+    ) -> Result<CallLinks> {
+        let links = self.links(account, key);
+        if !answer.wants_stream() {
+            return Ok(links);
+        }
+        let token = MediaToken::random(&*self.inner.ports.random)?;
+        let then = answer
+            .stream_step()
+            .map_or(AfterStream::Continue, |stream| stream.then);
+        let grant = MediaGrant::new(self.inner.options.token_lifetime).then(then);
+        self.inner.store.mint_token(key, &token, grant).await?;
+        Ok(links.with_media(token))
+    }
+
+    /// A media stream is over for that reason: if it was our side that ended it, and nothing else was planned for the call,
+    /// the call ends too, as its carrier's capabilities say. Returns at once; what there is to do goes on in a task. For
+    /// servers.
+    pub fn stream_is_over(&self, stream: ClaimedStream, reason: EndReason) {
+        let is_left_to_us =
+            reason.is_ours() || matches!(reason, EndReason::SocketClosed | EndReason::WriteTimeout);
+        if stream.then == AfterStream::HangUp && is_left_to_us {
+            let calls = self.clone();
+            let end = async move {
+                if let Err(error) = calls.end_with_stream(&stream).await {
+                    tracing::error!(%error, call = %stream.call.key, "the carrier's call could not be ended with its stream");
+                }
+            };
+            self.inner.tasks.spawn(end.in_current_span());
+        }
+    }
+
+    async fn end_with_stream(&self, stream: &ClaimedStream) -> Result<()> {
+        let carrier = self.account(&stream.call.account)?;
+        let capabilities = carrier.capabilities();
+        let grace = match capabilities.hang_up {
+            HangUpBy::CarrierFlow => return Ok(()),
+            HangUpBy::Rest => Duration::ZERO,
+            HangUpBy::ClosingSocket => self.inner.options.closing_grace,
+        };
+        let ended = self.inner.store.wait_for_end(&stream.call.key);
+        if !capabilities.supports(Operation::HangUp)
+            || tokio::time::timeout(grace, ended).await.is_ok()
+        {
+            return Ok(());
+        }
+        let Some(record) = self.inner.store.find(&stream.call.key).await? else {
+            return Ok(());
+        };
+        if record.transfers != stream.call.transfers || record.live_streams > 0 {
+            return Ok(());
+        }
+        self.end_by_rest(&record, carrier).await
+    }
+
+    async fn end_by_rest(&self, record: &CallRecord, carrier: Arc<dyn Telephony>) -> Result<()> {
+        let call = carrier_call(record, "hang up")?;
+        carrier.hang_up(&call).await?;
+        self.inner.store.end(&record.key, EndReason::App).await?;
+        let (calls, key) = (self.clone(), record.key.clone());
+        let confirm = async move {
+            let confirmed = calls.confirm_end(&key, &call, &*carrier).await;
+            log(confirmed, "the call's last status");
+        };
+        self.inner.tasks.spawn(confirm.in_current_span());
+        Ok(())
+    }
+
+    /// Not every end is called back: what was hung up before it left the carrier's queue never is, and callbacks get lost.
+    async fn confirm_end(
+        &self,
+        key: &CallKey,
+        call: &CarrierCall,
+        carrier: &dyn Telephony,
+    ) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(self.inner.options.closing_grace) => {}
+            () = self.inner.draining.cancelled() => return Ok(()),
+        }
+        let is_over = |record: CallRecord| record.status.is_terminal();
+        if self.inner.store.find(key).await?.is_none_or(is_over)
+            || !carrier.capabilities().supports(Operation::FetchCall)
+        {
+            return Ok(());
+        }
+        let status = carrier.fetch_call(call).await?.status;
+        match status.filter(|status| status.is_terminal()) {
+            Some(status) => self.inner.store.update_status(key, status).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Places no new calls from now on. For servers that shut down.
+    pub fn drain(&self) {
+        self.inner.draining.cancel();
+        self.inner.tasks.close();
+    }
+
+    /// Whether no new calls are placed.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.is_cancelled()
+    }
+
+    /// Waits until nothing is being placed or ended any more, after [`drain`](Self::drain). The caller sets the deadline.
+    pub async fn settle(&self) {
+        self.inner.tasks.wait().await;
+    }
+
+    async fn live(
+        &self,
+        key: &CallKey,
+        operation: Operation,
+        name: &'static str,
+    ) -> Result<(CallRecord, Arc<dyn Telephony>)> {
+        let record = self.find(key).await?;
+        let carrier = self.account(&record.account)?;
+        require(&*carrier, operation, name)?;
+        if record.ended.is_some() {
+            let error = Error::new(ErrorKind::Closed, name, "the call is over");
+            return Err(error.with_provider(carrier.provider()));
+        }
+        Ok((record, carrier))
+    }
+}
+
+fn require(carrier: &dyn Telephony, operation: Operation, name: &'static str) -> Result<()> {
+    if carrier.capabilities().supports(operation) {
+        return Ok(());
+    }
+    let detail = "this carrier has no such operation; the call is as it was";
+    Err(Error::unsupported(name, detail).with_provider(carrier.provider()))
+}
+
+fn carrier_call(record: &CallRecord, operation: &'static str) -> Result<CarrierCall> {
+    record.carrier_call().ok_or_else(|| {
+        let detail = "the carrier has not told the call's id yet";
+        Error::new(ErrorKind::NotFound, operation, detail)
+            .with_provider(&record.provider)
+            .with_retry(Retry::Safe)
+    })
+}
+
+fn log(result: Result<()>, what: &str) {
+    if let Err(error) = result {
+        tracing::error!(%error, what, "the call store did not take it");
+    }
+}
