@@ -90,11 +90,14 @@ impl Stream {
 
     async fn serve(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
         let (trigger, ended) = EndSignal::new();
-        let ticket =
-            StreamTicket::new(self.record.clone(), ended).with_options(self.server.options.stream);
+        let options = self.server.options.stream.clone();
+        let options = self.server.handler.stream_options(&self.record, options);
+        let options = options.bounded();
+        let goodbye = options.goodbye + options.write_deadline * 2;
+        let ticket = StreamTicket::new(self.record.clone(), ended).with_options(options);
         let live = async {
             match self.carrier.streamer(Box::new(socket), ticket).await {
-                Ok(stream) => self.hand_over(stream).await,
+                Ok(stream) => self.hand_over(stream, goodbye).await,
                 Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                     tracing::warn!(%error, "media socket refused after its start");
                 }
@@ -132,7 +135,7 @@ impl Stream {
         }
     }
 
-    async fn hand_over(&self, stream: Box<dyn Streamer>) {
+    async fn hand_over(&self, stream: Box<dyn Streamer>, goodbye: Duration) {
         let call_id = stream.context().call_id.clone();
         if let Err(error) = self.note_start(call_id).await {
             tracing::error!(%error, "the call store did not take the stream's start");
@@ -159,9 +162,7 @@ impl Stream {
             }
         }
         // The app is done; what it said last may still be playing.
-        let options = &self.server.options.stream;
-        let bound = options.goodbye + options.write_deadline * 2;
-        let _ = tokio::time::timeout(bound, closed.cancelled()).await;
+        let _ = tokio::time::timeout(goodbye, closed.cancelled()).await;
     }
 
     /// A stream that has started proves that the call is up, and may be the first to tell its id.

@@ -39,7 +39,7 @@ pub async fn drive(
 ) -> Result<Box<dyn Streamer>> {
     let began = Instant::now();
     ticket.options = ticket.options.bounded();
-    let mut session = MediaSession::new(codec, ticket.options);
+    let mut session = MediaSession::new(codec, ticket.options.clone());
     match handshake(&mut socket, &mut session, &mut ticket, began).await {
         Ok(context) => Ok(Box::new(start(socket, session, ticket, context, began))),
         Err(error) => {
@@ -112,6 +112,9 @@ fn start(
     let (generation_out, generation) = watch::channel(0);
     let sender_gone = CancellationToken::new();
     let options = ticket.options;
+    let close_deadline = options.goodbye + options.write_deadline * 2;
+    let send_queue = options.send_queue;
+    let receive_queue = options.receive_queue;
     let span = tracing::info_span!(
         "media stream",
         call = %context.call_key,
@@ -127,7 +130,7 @@ fn start(
         ended: ticket.ended,
         inputs: inputs_in,
         sender_gone: sender_gone.clone(),
-        events: EventQueue::new(events_out, context.inbound, options.receive_queue),
+        events: EventQueue::new(events_out, context.inbound, receive_queue),
         generation: generation_out,
         waits: HashMap::new(),
         next_wait: GOODBYE + 1,
@@ -149,7 +152,7 @@ fn start(
     // A semaphore does not count much further.
     let capacity = context
         .outbound
-        .bytes_in(options.send_queue)
+        .bytes_in(send_queue)
         .clamp(1, u32::MAX as usize >> 4);
     DrivenStreamer {
         receiver: Receiver {
@@ -166,7 +169,7 @@ fn start(
             capacity,
             generation,
             utterance: None,
-            close_deadline: options.goodbye + options.write_deadline * 2,
+            close_deadline,
             _gone: sender_gone.drop_guard(),
         },
     }

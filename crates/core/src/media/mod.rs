@@ -19,11 +19,14 @@
 //! ```
 
 mod codec;
+mod conversion;
 mod driver;
 mod events;
 mod halves;
+mod inbound;
 mod io;
 mod ledger;
+mod options;
 mod outbound;
 mod playback;
 mod session;
@@ -33,8 +36,9 @@ mod ticket;
 
 pub use codec::{CodecEvent, Decoded, MediaCodec, MediaCommand, StreamStart};
 pub use driver::drive;
+pub use options::{AppFormat, StreamOptions};
 pub use playback::{Heard, Playback, PlaybackCommand};
 pub use session::{MediaSession, SessionStats};
 pub use socket::{MediaSocket, SocketError, WireMessage};
 pub use streamer::{AudioFrame, MarkOutcome, MediaEvent, StreamReceiver, StreamSender, Streamer};
-pub use ticket::{EndSignal, EndTrigger, StreamContext, StreamOptions, StreamTicket};
+pub use ticket::{EndSignal, EndTrigger, StreamContext, StreamTicket};

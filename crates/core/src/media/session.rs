@@ -1,14 +1,16 @@
 //! All rules of a media stream, without clock and socket.
 
+use super::inbound::Inbound;
 use super::outbound::{Mark, Outbound};
 use super::{
-    AudioFrame, CodecEvent, Decoded, Heard, MarkOutcome, MediaCodec, MediaCommand, MediaEvent,
-    StreamOptions, StreamStart, WireMessage,
+    CodecEvent, Decoded, Heard, MarkOutcome, MediaCodec, MediaCommand, MediaEvent, StreamOptions,
+    StreamStart, WireMessage,
 };
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
+use telephony_audio::UnsupportedRates;
 
 /// How many messages are written ahead of the socket. More would only wait there, out of reach of a clear.
 const MAX_PENDING: usize = 16;
@@ -21,7 +23,7 @@ const MARK_AGAIN: Duration = Duration::from_millis(20);
 /// How much of a message that we do not know is kept for the app, in bytes.
 const MAX_IGNORED: usize = 4 << 10;
 /// How much audio is kept for a stream that has not started, in bytes.
-const MAX_EARLY_AUDIO: u64 = 256 << 10;
+const MAX_EARLY_AUDIO: usize = 256 << 10;
 /// How many events are kept for a stream that has not started. More is a peer that does not mean to start it.
 const MAX_EARLY: usize = 512;
 
@@ -37,11 +39,14 @@ pub struct MediaSession<G = ()> {
     decoded: Decoded,
     encoded: Vec<WireMessage>,
     start: Option<Box<StreamStart>>,
+    inbound: Option<Inbound>,
     outbound: Option<Outbound<G>>,
     pending: VecDeque<Outgoing>,
     outputs: VecDeque<SessionOutput>,
+    /// What came before the start.
+    early: VecDeque<CodecEvent>,
+    early_bytes: usize,
     heard_at: Duration,
-    inbound_end: Duration,
     stats: SessionStats,
 }
 
@@ -118,11 +123,13 @@ impl<G> MediaSession<G> {
             decoded: Decoded::default(),
             encoded: Vec::new(),
             start: None,
+            inbound: None,
             outbound: None,
             pending: VecDeque::new(),
             outputs: VecDeque::new(),
+            early: VecDeque::new(),
+            early_bytes: 0,
             heard_at: Duration::ZERO,
-            inbound_end: Duration::ZERO,
             stats: SessionStats::default(),
         }
     }
@@ -143,7 +150,7 @@ impl<G> MediaSession<G> {
     ///
     /// # Errors
     /// [`Closed`](ErrorKind::Closed) if after it the stream cannot go on. A message that cannot be read is counted and
-    /// passed over.
+    /// passed over. [`Unsupported`](ErrorKind::Unsupported) if the app's format cannot be made of the carrier's.
     pub fn receive(&mut self, message: WireMessage, now: Duration) -> Result<()> {
         self.heard_at = now;
         let result = self.codec.decode(message, &mut self.decoded);
@@ -154,7 +161,7 @@ impl<G> MediaSession<G> {
             });
         }
         while let Some(event) = self.decoded.events.pop_front() {
-            self.take(event, now);
+            self.take(event, now)?;
         }
         match result {
             Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
@@ -400,52 +407,73 @@ impl<G> MediaSession<G> {
         }
     }
 
-    fn take(&mut self, event: CodecEvent, now: Duration) {
+    fn take(&mut self, event: CodecEvent, now: Duration) -> Result<()> {
         match event {
             CodecEvent::Start(start) => {
                 if self.start.is_none() {
-                    self.outbound = Some(Outbound::new(&start, &self.options));
-                    self.start = Some(start);
-                    self.outputs
-                        .push_front(SessionOutput::Event(MediaEvent::Started));
+                    self.begin(start, now)?;
                 }
             }
+            CodecEvent::Stop { reason } => {
+                self.outputs.push_back(SessionOutput::Stopped { reason })
+            }
+            early if self.start.is_none() => self.keep(early),
             CodecEvent::Audio { payload, timestamp } => self.take_audio(payload, timestamp),
             CodecEvent::Dtmf { digit, duration } => {
                 self.event(MediaEvent::Dtmf { digit, duration })
             }
             CodecEvent::Mark { name } => self.take_mark(&name, now),
             CodecEvent::Cleared => {}
-            CodecEvent::Stop { reason } => {
-                self.outputs.push_back(SessionOutput::Stopped { reason })
-            }
             CodecEvent::Unknown { name, raw } => {
                 self.stats.ignored += 1;
                 let (WireMessage::Text(raw) | WireMessage::Binary(raw)) = raw;
-                // A copy, so that a large message does not stay in memory for its beginning.
-                let raw = Bytes::copy_from_slice(&raw[..raw.len().min(MAX_IGNORED)]);
-                self.event(MediaEvent::Ignored { name, raw });
+                self.event(MediaEvent::Ignored {
+                    name,
+                    raw: beginning(&raw),
+                });
             }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, start: Box<StreamStart>, now: Duration) -> Result<()> {
+        self.inbound = Some(Inbound::new(&start, &self.options).map_err(unsupported)?);
+        self.outbound = Some(Outbound::new(&start, &self.options).map_err(unsupported)?);
+        self.start = Some(start);
+        self.event(MediaEvent::Started);
+        for event in std::mem::take(&mut self.early) {
+            self.take(event, now)?;
+        }
+        Ok(())
+    }
+
+    /// Some carriers may speak before they start the stream. How to read it is known only then.
+    fn keep(&mut self, mut event: CodecEvent) {
+        match &mut event {
+            CodecEvent::Audio { payload, .. } => {
+                self.early_bytes += payload.len();
+                if self.early_bytes > MAX_EARLY_AUDIO {
+                    return;
+                }
+            }
+            CodecEvent::Unknown { raw, .. } => {
+                let (WireMessage::Text(raw) | WireMessage::Binary(raw)) = raw;
+                *raw = beginning(raw);
+            }
+            _ => {}
+        }
+        if self.early.len() < MAX_EARLY {
+            self.early.push_back(event);
         }
     }
 
     fn take_audio(&mut self, payload: Bytes, timestamp: Option<Duration>) {
         self.stats.frames_in += 1;
         self.stats.bytes_in += payload.len() as u64;
-        if self.start.is_none() && self.stats.bytes_in > MAX_EARLY_AUDIO {
-            return;
+        if let Some(inbound) = &mut self.inbound {
+            let frame = inbound.take(payload, timestamp);
+            self.event(MediaEvent::Audio(frame));
         }
-        let timestamp = timestamp.unwrap_or(self.inbound_end);
-        // Audio may come before the start on some carriers; its length is not known then.
-        let duration = self.start.as_ref().map_or(Duration::ZERO, |start| {
-            start.inbound.duration_of(payload.len())
-        });
-        self.inbound_end = timestamp + duration;
-        self.event(MediaEvent::Audio(AudioFrame {
-            payload,
-            timestamp,
-            lost: Duration::ZERO,
-        }));
     }
 
     /// A mark came back: what lies before it was played, and so were marks before it. One from before a clear says nothing.
@@ -466,10 +494,17 @@ impl<G> MediaSession<G> {
     }
 
     fn event(&mut self, event: MediaEvent) {
-        if self.start.is_some() || self.outputs.len() < MAX_EARLY {
-            self.outputs.push_back(SessionOutput::Event(event));
-        }
+        self.outputs.push_back(SessionOutput::Event(event));
     }
+}
+
+/// A copy, so that a large message does not stay in memory for its beginning.
+fn beginning(raw: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(&raw[..raw.len().min(MAX_IGNORED)])
+}
+
+fn unsupported(error: UnsupportedRates) -> Error {
+    Error::unsupported("start stream", error.to_string())
 }
 
 impl MarkPurpose {

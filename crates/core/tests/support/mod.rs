@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use telephony_core::audio::{AudioFormat, FrameRules};
 use telephony_core::media::{
-    CodecEvent, Decoded, EndSignal, EndTrigger, MediaCodec, MediaCommand, StreamOptions,
+    AppFormat, CodecEvent, Decoded, EndSignal, EndTrigger, MediaCodec, MediaCommand, StreamOptions,
     StreamStart, StreamTicket, WireMessage,
 };
 use telephony_core::{
@@ -19,7 +19,7 @@ use telephony_core::{
     OsRandom, Party, ProviderName, Result, StreamId,
 };
 
-pub(crate) fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
@@ -40,6 +40,11 @@ pub(crate) fn wide() -> StreamStart {
 /// Multiples of 20 ms of PCM16 at 8 kHz, best 200 ms.
 pub(crate) fn chunky() -> StreamStart {
     start(AudioFormat::PCM16_8000, (320, 3_200, 100_000))
+}
+
+/// Default options, and audio as the carrier has it: these tests tell bytes apart.
+pub(crate) fn untouched() -> StreamOptions {
+    StreamOptions::default().with_format(AppFormat::Carrier)
 }
 
 fn start(format: AudioFormat, (unit, preferred, max): (usize, usize, usize)) -> StreamStart {
