@@ -1,7 +1,9 @@
 //! How a stream is run.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
-use telephony_audio::{AudioFormat, Encoding};
+use telephony_audio::{AudioFormat, Encoding, EnergyDetector, VoiceDetector};
 
 /// How a stream is run.
 ///
@@ -42,6 +44,60 @@ pub struct StreamOptions {
     pub goodbye: Duration,
     /// After how long a mark that should have come back is given up. Default 3 s.
     pub mark_deadline: Duration,
+    /// How much silence fills a gap in what the caller says; a longer gap is a jump in the timestamps. Default 3 s.
+    pub max_gap: Duration,
+    /// How it is told whether the caller speaks; [`None`]: not at all. Default: by its energy.
+    pub voice: Option<VoiceOptions>,
+    /// After how long the stream ends if neither the caller says or presses anything nor we have something to play. Needs
+    /// [`voice`](Self::voice). Default 3 min.
+    pub silence_timeout: Duration,
+}
+
+/// How it is told whether the caller speaks, and what follows from it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VoiceOptions {
+    /// Makes the detector of each stream.
+    pub detector: VoiceDetectors,
+    /// How long there must be voice until it is speech, against clicks on the line. Default 200 ms.
+    pub min_speech: Duration,
+    /// After how long without voice speech has ended. Default 500 ms.
+    pub min_silence: Duration,
+    /// Whether speech of the caller clears what is played. Default: no, the app decides.
+    pub barge_in: bool,
+}
+
+/// Makes a [`VoiceDetector`] for each stream.
+#[derive(Clone)]
+pub struct VoiceDetectors(Arc<dyn Fn() -> Box<dyn VoiceDetector> + Send + Sync>);
+
+impl VoiceDetectors {
+    /// Detectors that this makes.
+    #[must_use]
+    pub fn new(make: impl Fn() -> Box<dyn VoiceDetector> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(crate) fn make(&self) -> Box<dyn VoiceDetector> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for VoiceDetectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VoiceDetectors")
+    }
+}
+
+impl Default for VoiceOptions {
+    fn default() -> Self {
+        Self {
+            detector: VoiceDetectors::new(|| Box::new(EnergyDetector::default())),
+            min_speech: Duration::from_millis(200),
+            min_silence: Duration::from_millis(500),
+            barge_in: false,
+        }
+    }
 }
 
 /// The format in which an app wants to receive or send audio.
@@ -89,6 +145,9 @@ impl Default for StreamOptions {
             write_deadline: Duration::from_secs(5),
             goodbye: Duration::from_secs(10),
             mark_deadline: Duration::from_secs(3),
+            max_gap: Duration::from_secs(3),
+            voice: Some(VoiceOptions::default()),
+            silence_timeout: Duration::from_secs(180),
         }
     }
 }
@@ -118,6 +177,23 @@ impl StreamOptions {
         self
     }
 
+    /// When the caller speaks, what is played is cleared: the caller speaks, the bot is silent.
+    #[must_use]
+    pub fn with_barge_in(mut self) -> Self {
+        self.voice.get_or_insert_default().barge_in = true;
+        self
+    }
+
+    /// Tell voice by a detector of one's own.
+    #[must_use]
+    pub fn with_voice_detector(
+        mut self,
+        make: impl Fn() -> Box<dyn VoiceDetector> + Send + Sync + 'static,
+    ) -> Self {
+        self.voice.get_or_insert_default().detector = VoiceDetectors::new(make);
+        self
+    }
+
     /// The same, with [`Duration::MAX`] and the like as a year: times beyond it would only overflow.
     #[must_use]
     pub fn bounded(mut self) -> Self {
@@ -131,6 +207,8 @@ impl StreamOptions {
             &mut self.write_deadline,
             &mut self.goodbye,
             &mut self.mark_deadline,
+            &mut self.max_gap,
+            &mut self.silence_timeout,
         ] {
             *time = (*time).min(FOREVER);
         }

@@ -2,7 +2,7 @@
 
 use super::conversion::Conversion;
 use super::ledger::Ledger;
-use super::session::MarkPurpose;
+use super::output::MarkPurpose;
 use super::{Heard, StreamOptions, StreamStart};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -244,6 +244,15 @@ impl<G> Outbound<G> {
     /// Everything that was pushed has been played, as far as anybody can tell.
     pub(crate) fn is_settled(&self) -> bool {
         self.framer.is_empty() && self.written == self.ledger.sent() && self.ledger.is_settled()
+    }
+
+    /// Until when there is something to play, as far as is known now.
+    pub(crate) fn busy_until(&self, now: Duration) -> Duration {
+        if self.framer.is_empty() && self.written == self.ledger.sent() {
+            self.ledger.playout_end()
+        } else {
+            self.ledger.playout_end().max(now)
+        }
     }
 
     /// What was heard of the current utterance, and what is still to come. Padding counts as neither.

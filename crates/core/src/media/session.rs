@@ -1,10 +1,11 @@
 //! All rules of a media stream, without clock and socket.
 
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Sink};
 use super::outbound::{Mark, Outbound};
+use super::output::{MarkPurpose, Outgoing, Purpose, SessionOutput};
 use super::{
     CodecEvent, Decoded, Heard, MarkOutcome, MediaCodec, MediaCommand, MediaEvent, StreamOptions,
-    StreamStart, WireMessage,
+    StreamStart, StreamStats, WireMessage,
 };
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
@@ -47,70 +48,9 @@ pub struct MediaSession<G = ()> {
     early: VecDeque<CodecEvent>,
     early_bytes: usize,
     heard_at: Duration,
-    stats: SessionStats,
-}
-
-/// What a stream has done so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionStats {
-    /// Audio messages received.
-    pub frames_in: u64,
-    /// Bytes of audio received.
-    pub bytes_in: u64,
-    /// Audio messages sent.
-    pub frames_out: u64,
-    /// Bytes of audio sent, padding included.
-    pub bytes_out: u64,
-    /// Messages that could not be read.
-    pub malformed: u64,
-    /// Messages that we do not know.
-    pub ignored: u64,
-    /// Audio messages that went out after the carrier had run dry although they were there in time.
-    pub late: u64,
-    /// Interruptions that stopped something.
-    pub interruptions: u64,
-}
-
-/// What comes out of a session, besides messages.
-#[derive(Debug, PartialEq)]
-pub(crate) enum SessionOutput {
-    Event(MediaEvent),
-    /// A wait is over: whether everything was played.
-    Waited {
-        id: u64,
-        played: bool,
-    },
-    /// The carrier says that the stream is over.
-    Stopped {
-        reason: Option<String>,
-    },
-}
-
-/// A message that has not reached the socket.
-#[derive(Debug)]
-struct Outgoing {
-    message: WireMessage,
-    purpose: Purpose,
-}
-
-/// What a message is for.
-#[derive(Debug, Clone, PartialEq)]
-enum Purpose {
-    /// So many bytes of audio.
-    Audio(usize),
-    /// The mark of that name.
-    Mark(String),
-    Control,
-}
-
-/// What a mark is for.
-#[derive(Debug)]
-pub(crate) enum MarkPurpose {
-    /// The app's, by its name.
-    App(String),
-    /// Somebody waits.
-    Wait(u64),
+    /// When the caller was last known to say or press something.
+    active_at: Duration,
+    stats: StreamStats,
 }
 
 impl<G> MediaSession<G> {
@@ -130,7 +70,8 @@ impl<G> MediaSession<G> {
             early: VecDeque::new(),
             early_bytes: 0,
             heard_at: Duration::ZERO,
-            stats: SessionStats::default(),
+            active_at: Duration::ZERO,
+            stats: StreamStats::default(),
         }
     }
 
@@ -142,7 +83,7 @@ impl<G> MediaSession<G> {
 
     /// What it has done so far.
     #[must_use]
-    pub fn stats(&self) -> SessionStats {
+    pub fn stats(&self) -> StreamStats {
         self.stats
     }
 
@@ -258,6 +199,13 @@ impl<G> MediaSession<G> {
 
     /// Time has passed, or something was put in: sends what is due and settles what is overdue.
     pub fn advance(&mut self, now: Duration) {
+        if let Some(inbound) = &mut self.inbound {
+            let mut sink = Sink {
+                events: &mut self.outputs,
+                stats: &mut self.stats,
+            };
+            inbound.advance(now, &mut sink);
+        }
         while self.pending.len() < MAX_PENDING && self.write_one(now) {}
         self.settle_overdue(now);
     }
@@ -337,7 +285,30 @@ impl<G> MediaSession<G> {
     pub fn deadline(&self, now: Duration) -> Option<Duration> {
         let out = self.outbound.as_ref()?;
         let mark = out.marks.front().and_then(|mark| mark.due);
-        [out.due(now), mark].into_iter().flatten().min()
+        let inbound = self.inbound.as_ref().and_then(Inbound::due);
+        [out.due(now), mark, inbound].into_iter().flatten().min()
+    }
+
+    /// Since when neither the caller has said or pressed anything nor we had something to play; [`None`] if that is not
+    /// known because nobody listens for a voice.
+    #[must_use]
+    pub fn quiet_since(&self, now: Duration) -> Option<Duration> {
+        self.options.voice.as_ref()?;
+        let playing = self.outbound.as_ref().map(|out| out.busy_until(now));
+        Some(self.active_at.max(playing.unwrap_or_default()))
+    }
+
+    /// Whether speech of the caller clears what is played.
+    pub(crate) fn barges_in(&self) -> bool {
+        let voice = self.options.voice.as_ref();
+        voice.is_some_and(|voice| voice.barge_in)
+    }
+
+    /// What the app hears of speech that has begun, given what it cleared.
+    pub(crate) fn speech_started(&mut self, at: Duration, heard: Option<Heard>) -> MediaEvent {
+        let interrupted = heard.filter(|heard| *heard != Heard::default());
+        self.stats.barge_ins += u64::from(interrupted.is_some());
+        MediaEvent::SpeechStarted { at, interrupted }
     }
 
     /// When the last message came.
@@ -374,6 +345,10 @@ impl<G> MediaSession<G> {
         loop {
             match self.next_output()? {
                 SessionOutput::Event(event) => return Some(event),
+                SessionOutput::SpeechStarted { at } => {
+                    let heard = self.barges_in().then(|| self.clear(self.heard_at));
+                    return Some(self.speech_started(at, heard));
+                }
                 SessionOutput::Waited { .. } | SessionOutput::Stopped { .. } => {}
             }
         }
@@ -385,6 +360,13 @@ impl<G> MediaSession<G> {
 
     /// The stream is over: says goodbye in-band where the protocol has a word for it, and settles every mark as unknown.
     pub fn end(&mut self) {
+        if let Some(inbound) = &mut self.inbound {
+            let mut sink = Sink {
+                events: &mut self.outputs,
+                stats: &mut self.stats,
+            };
+            inbound.release_all(&mut sink);
+        }
         if let Some(out) = &mut self.outbound {
             for mark in out.marks.drain(..) {
                 // Who waits is told by the end itself.
@@ -418,8 +400,9 @@ impl<G> MediaSession<G> {
                 self.outputs.push_back(SessionOutput::Stopped { reason })
             }
             early if self.start.is_none() => self.keep(early),
-            CodecEvent::Audio { payload, timestamp } => self.take_audio(payload, timestamp),
+            CodecEvent::Audio { payload, timestamp } => self.take_audio(payload, timestamp, now),
             CodecEvent::Dtmf { digit, duration } => {
+                self.active_at = now;
                 self.event(MediaEvent::Dtmf { digit, duration })
             }
             CodecEvent::Mark { name } => self.take_mark(&name, now),
@@ -467,12 +450,18 @@ impl<G> MediaSession<G> {
         }
     }
 
-    fn take_audio(&mut self, payload: Bytes, timestamp: Option<Duration>) {
+    fn take_audio(&mut self, payload: Bytes, timestamp: Option<Duration>, now: Duration) {
         self.stats.frames_in += 1;
         self.stats.bytes_in += payload.len() as u64;
         if let Some(inbound) = &mut self.inbound {
-            let frame = inbound.take(payload, timestamp);
-            self.event(MediaEvent::Audio(frame));
+            let mut sink = Sink {
+                events: &mut self.outputs,
+                stats: &mut self.stats,
+            };
+            inbound.take(payload, timestamp, now, &mut sink);
+            if inbound.is_speech() {
+                self.active_at = now;
+            }
         }
     }
 
@@ -505,19 +494,4 @@ fn beginning(raw: &Bytes) -> Bytes {
 
 fn unsupported(error: UnsupportedRates) -> Error {
     Error::unsupported("start stream", error.to_string())
-}
-
-impl MarkPurpose {
-    fn settle(self, outcome: MarkOutcome) -> SessionOutput {
-        match self {
-            Self::App(mark) => SessionOutput::Event(MediaEvent::Played { mark, outcome }),
-            Self::Wait(id) => {
-                let played = matches!(
-                    outcome,
-                    MarkOutcome::Reached | MarkOutcome::Estimated | MarkOutcome::Unknown
-                );
-                SessionOutput::Waited { id, played }
-            }
-        }
-    }
 }
