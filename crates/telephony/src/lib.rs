@@ -79,6 +79,8 @@ mod guides {
     struct Readme;
     #[doc = include_str!("../../../docs/answer-a-call.md")]
     struct AnswerACall;
+    #[doc = include_str!("../../../docs/audio.md")]
+    struct Audio;
     #[doc = include_str!("../../../docs/carriers.md")]
     struct Carriers;
     #[doc = include_str!("../../../docs/security.md")]
