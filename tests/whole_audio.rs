@@ -103,7 +103,7 @@ fn measure(samples: &[i16], rate: SampleRate, hz: f32) -> (Duration, f32, f32) {
         .collect();
     let is_loud = |level: &f32| *level > LEVEL - 6.0;
     let loud = levels.iter().filter(|level| is_loud(level)).count();
-    let first = levels.iter().position(|level| is_loud(level)).unwrap_or(0);
+    let first = levels.iter().position(is_loud).unwrap_or(0);
     // Between the edges.
     let inner = &samples[(first + 2) * window..(first + loud.max(5) - 2) * window];
     let rising = inner.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0);

@@ -23,6 +23,8 @@ const REMEMBERED: usize = 32;
 const STUCK: usize = 8;
 /// Without timestamps: so much later than it should have come, audio was not only late on its way.
 const ARRIVAL_SLACK: Duration = Duration::from_secs(1);
+/// More silence at once would only be lost again.
+const MOST_FILLED: Duration = Duration::from_secs(60);
 /// Silence that fills a gap comes in pieces of this.
 const PIECE: Duration = Duration::from_millis(20);
 
@@ -95,7 +97,7 @@ impl Inbound {
             held: VecDeque::new(),
             seen: VecDeque::new(),
             repeats: 0,
-            max_gap: options.max_gap,
+            max_gap: options.max_gap.min(MOST_FILLED),
             silence: Bytes::from(wire.silence(PIECE)),
             voice,
         })

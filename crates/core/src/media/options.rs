@@ -44,7 +44,8 @@ pub struct StreamOptions {
     pub goodbye: Duration,
     /// After how long a mark that should have come back is given up. Default 3 s.
     pub mark_deadline: Duration,
-    /// How much silence fills a gap in what the caller says; a longer gap is a jump in the timestamps. Default 3 s.
+    /// How much silence fills a gap in what the caller says; a longer gap is a jump in the timestamps. Default 3 s,
+    /// at most a minute.
     pub max_gap: Duration,
     /// How it is told whether the caller speaks; [`None`]: not at all. Default: by its energy.
     pub voice: Option<VoiceOptions>,
