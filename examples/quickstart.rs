@@ -1,8 +1,9 @@
 //! A whole phone call on every carrier, on this machine, with no number and no account.
 //!
 //! Starts a server with a bot on a free port of 127.0.0.1 and lets each simulated carrier call it: signed webhook, answer
-//! document, media socket, audio both ways, key presses, an interruption, hang-up, status callbacks. Everything that the bot
-//! sends is checked against the carrier's rules. Exit code 1 if anything failed.
+//! document, media socket, audio both ways, key presses, an interruption, hang-up, status callbacks. Then the bot calls
+//! somebody through each carrier's REST API. Everything that the bot sends is checked against the carrier's rules. Exit code 1
+//! if anything failed.
 //!
 //! ```sh
 //! cargo run --example quickstart
@@ -13,15 +14,15 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use telephony::audio::tone::{tone, tone_level};
 use telephony::audio::{AudioFormat, encode};
 use telephony::media::{Heard, MediaEvent, Streamer};
 use telephony::{
-    AccountLabel, Answer, BoxError, CallEvent, CallHandler, CallServer, CallStatus, EndReason,
-    EventContext, IncomingCall, Provider, PublicUrl,
+    AccountLabel, Answer, BoxError, CallEvent, CallHandler, CallServer, CallStatus, Calls,
+    EndReason, EventContext, IncomingCall, OutboundCall, Provider, PublicUrl,
 };
-use telephony_testkit::{Outcome, Script, SimulatedCall, Speech};
+use telephony_testkit::{OnDial, Outcome, Script, SimulatedCarrier, Speech};
 
 /// What the simulated callers say, in Hz.
 const CALLER_TONES: [f32; 2] = [440.0, 660.0];
@@ -29,15 +30,28 @@ const CALLER_TONES: [f32; 2] = [440.0, 660.0];
 const SILENT_WITHIN: Duration = Duration::from_millis(450);
 /// What the bot plays when key 1 is pressed, until the caller interrupts it.
 const MELODY: Duration = Duration::from_secs(6);
+/// How long the phone of somebody whom the bot calls rings.
+const RINGING: Duration = Duration::from_millis(300);
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, BoxError> {
     house::log();
     let (listener, url) = house::free_port().await?;
     let bot = Bot::default();
+    let ports = telephony::ports()?;
     let server = CallServer::new(PublicUrl::new(&url)?, bot.clone());
-    for account in house::simulated::accounts()? {
-        server.add_account(account);
+    let mut carriers = Vec::new();
+    for provider in Provider::ALL {
+        let carrier = house::simulated::call(provider, &url)
+            .on_dial(OnDial::Answer { after: RINGING })
+            .serve()
+            .await?;
+        server.add_account(house::simulated::account_at(
+            provider,
+            carrier.base_url(),
+            &ports,
+        )?);
+        carriers.push((provider, carrier));
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn({
@@ -46,27 +60,40 @@ async fn main() -> Result<ExitCode, BoxError> {
     });
 
     println!("three simulated carriers call {url}; this takes a few seconds");
-    let calls = Provider::ALL.map(|provider| {
-        (
-            provider,
-            tokio::spawn(simulated_call(provider, &url).call()),
-        )
-    });
+    let calls: Vec<_> = carriers
+        .iter()
+        .map(|(provider, carrier)| {
+            let call = carrier.incoming().script(caller());
+            (*provider, tokio::spawn(call.call()))
+        })
+        .collect();
     let mut rows = Vec::new();
     for (provider, call) in calls {
         let outcome = call.await?;
         println!("  {provider}: the call is over");
-        rows.push(Row::new(
-            provider,
-            outcome,
-            bot.of(&AccountLabel::new(provider.as_str())?),
-        ));
+        let seen = bot.of(&AccountLabel::new(provider.as_str())?);
+        rows.push(Row::new(provider, outcome, seen));
+    }
+    print_table(&rows.iter().map(Row::cells).collect::<Vec<_>>(), &Row::HEAD);
+
+    println!("the bot calls somebody through each of them");
+    let mut placed = Vec::new();
+    for (provider, carrier) in &carriers {
+        placed.push(Placed::call(*provider, carrier, server.calls(), &bot).await?);
+        println!("  {provider}: the call is over");
     }
     let _ = stop.send(());
     serving.await??;
+    print_table(
+        &placed.iter().map(Placed::cells).collect::<Vec<_>>(),
+        &Placed::HEAD,
+    );
 
-    print_table(&rows);
-    let failed: Vec<_> = rows.iter().flat_map(Row::problems).collect();
+    let failed: Vec<_> = rows
+        .iter()
+        .flat_map(Row::problems)
+        .chain(placed.iter().flat_map(Placed::problems))
+        .collect();
     for problem in &failed {
         println!("FAILED {problem}");
     }
@@ -77,7 +104,8 @@ async fn main() -> Result<ExitCode, BoxError> {
     })
 }
 
-fn simulated_call(provider: Provider, url: &str) -> SimulatedCall {
+/// What those who call do.
+fn caller() -> Script {
     let second = Duration::from_secs(1);
     let mut script = Script::new();
     for hz in CALLER_TONES {
@@ -85,15 +113,13 @@ fn simulated_call(provider: Provider, url: &str) -> SimulatedCall {
             .speak(Speech::tone(f64::from(hz), second / 2))
             .silence(second / 4);
     }
-    house::simulated::call(provider, url).script(
-        script
-            .wait_to_hear(second * 9 / 10, second * 10)
-            .press("1")
-            .silence(second)
-            .interrupt_with_key('2')
-            .silence(second / 2)
-            .hang_up(),
-    )
+    script
+        .wait_to_hear(second * 9 / 10, second * 10)
+        .press("1")
+        .silence(second)
+        .interrupt_with_key('2')
+        .silence(second / 2)
+        .hang_up()
 }
 
 /// Says back what the caller says. Key 1 makes it play a melody; any other key silences it.
@@ -114,6 +140,12 @@ struct Seen {
 }
 
 impl Bot {
+    /// Forgets what it saw of that account's calls.
+    fn forget(&self, account: &AccountLabel) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.remove(account);
+    }
+
     fn note(&self, account: &AccountLabel, change: impl FnOnce(&mut Seen)) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         change(seen.entry(account.clone()).or_default());
@@ -238,17 +270,22 @@ impl Row {
         problems
     }
 
-    /// Whether a tenth of a second of what the caller heard is that tone.
     fn heard_tone(&self, hz: f32) -> bool {
-        let Some(rate) = telephony::audio::SampleRate::new(self.outcome.heard_rate) else {
-            return false;
-        };
-        let tenth = self.outcome.heard_rate as usize / 10;
-        self.outcome
-            .heard
-            .chunks_exact(tenth.max(1))
-            .any(|samples| tone_level(samples, rate, hz) > -20.0)
+        heard_tone(&self.outcome, hz)
     }
+
+    const HEAD: [&str; 10] = [
+        "carrier",
+        "answered",
+        "first audio",
+        "frames in / out",
+        "keys",
+        "interrupted after",
+        "played",
+        "dropped",
+        "end",
+        "status",
+    ];
 
     fn cells(&self) -> [String; 10] {
         let Self {
@@ -256,11 +293,6 @@ impl Row {
             outcome,
             seen,
         } = self;
-        let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-        let ms = |time: Option<Duration>| {
-            let shown = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
-            time.map_or("-".to_owned(), shown)
-        };
         [
             provider.to_string(),
             yes(outcome.answered),
@@ -283,22 +315,144 @@ impl Row {
     }
 }
 
-fn print_table(rows: &[Row]) {
-    let head = [
+fn yes(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
+fn ms(time: Option<Duration>) -> String {
+    let shown = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+    time.map_or("-".to_owned(), shown)
+}
+
+/// Whether a tenth of a second of what the other side heard is that tone.
+fn heard_tone(outcome: &Outcome, hz: f32) -> bool {
+    let Some(rate) = telephony::audio::SampleRate::new(outcome.heard_rate) else {
+        return false;
+    };
+    let tenth = outcome.heard_rate as usize / 10;
+    outcome
+        .heard
+        .chunks_exact(tenth.max(1))
+        .any(|samples| tone_level(samples, rate, hz) > -20.0)
+}
+
+/// A call that the bot placed.
+struct Placed {
+    provider: Provider,
+    /// How long the carrier took to take it.
+    taken_after: Duration,
+    taken_as: CallStatus,
+    history: Vec<CallStatus>,
+    seen: Seen,
+    outcome: Outcome,
+    findings: usize,
+}
+
+impl Placed {
+    const HEAD: [&str; 7] = [
         "carrier",
-        "answered",
+        "taken after",
+        "taken as",
+        "statuses",
         "first audio",
-        "frames in / out",
-        "keys",
-        "interrupted after",
-        "played",
-        "dropped",
         "end",
         "status",
-    ]
-    .map(str::to_owned);
-    let lines: Vec<_> = std::iter::once(head)
-        .chain(rows.iter().map(Row::cells))
+    ];
+
+    async fn call(
+        provider: Provider,
+        carrier: &SimulatedCarrier,
+        calls: &Calls,
+        bot: &Bot,
+    ) -> Result<Self, BoxError> {
+        let account = AccountLabel::new(provider.as_str())?;
+        bot.forget(&account);
+        let second = Duration::from_secs(1);
+        carrier.set(|call| {
+            call.script(
+                Script::new()
+                    .speak(Speech::tone(f64::from(CALLER_TONES[0]), second / 2))
+                    .wait_to_hear(second / 4, second * 10)
+                    .silence(second / 4)
+                    .hang_up(),
+            )
+        });
+        let (to, from) = house::simulated::parties(provider);
+        let began = Instant::now();
+        let placed = calls
+            .place(&account, OutboundCall::new(to, from, Answer::stream()))
+            .await?;
+        let taken_after = began.elapsed();
+        let outcome = carrier.outcome(placed.id().as_str()).await;
+        let outcome = outcome.ok_or("the carrier does not know the call that it took")?;
+        calls.wait_for_end(&placed.key, second * 10).await?;
+        let record = calls.find(&placed.key).await?;
+        Ok(Self {
+            provider,
+            taken_after,
+            taken_as: placed.status,
+            history: record.history.iter().map(|(_, status)| *status).collect(),
+            seen: bot.of(&account),
+            outcome,
+            findings: carrier.complaints().len(),
+        })
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let provider = self.provider;
+        let checks = [
+            (
+                self.taken_as != CallStatus::InProgress,
+                "a call that was only taken is said to be answered",
+            ),
+            (
+                self.history.contains(&CallStatus::InProgress),
+                "the call that the bot placed was not answered",
+            ),
+            (
+                self.history.last() == Some(&CallStatus::Completed),
+                "the call that the bot placed was not reported as completed",
+            ),
+            (
+                heard_tone(&self.outcome, CALLER_TONES[0]),
+                "who was called did not hear the tone come back",
+            ),
+            (
+                self.findings == 0,
+                "the carrier complains about requests to its REST API",
+            ),
+        ];
+        let failed = checks.into_iter().filter(|(holds, _)| !holds);
+        let mut problems: Vec<_> = failed
+            .map(|(_, what)| format!("{provider}: {what}"))
+            .collect();
+        let errors = self.outcome.errors();
+        problems.extend(errors.map(|complaint| format!("{provider} complains: {complaint:?}")));
+        problems
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let words: Vec<_> = self.history.iter().map(ToString::to_string).collect();
+        [
+            self.provider.to_string(),
+            ms(Some(self.taken_after)),
+            self.taken_as.to_string(),
+            words.join(", "),
+            ms(self.outcome.stream().and_then(|stream| stream.first_audio)),
+            self.seen
+                .ended
+                .as_ref()
+                .map_or("-".to_owned(), ToString::to_string),
+            self.seen
+                .status
+                .map_or("-".to_owned(), |status| status.to_string()),
+        ]
+    }
+}
+
+fn print_table<const N: usize>(rows: &[[String; N]], head: &[&str; N]) {
+    let lines: Vec<_> = std::iter::once(head.map(str::to_owned))
+        .chain(rows.iter().cloned())
         .collect();
     let width = |column: usize| {
         lines

@@ -117,6 +117,25 @@ mod demonstrations {
     }
 
     #[tokio::test]
+    async fn barge_in_is_silent_and_knows_what_was_heard() {
+        let (code, out, err) = run(&mut example("barge_in")).await;
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        for carrier in Provider::ALL {
+            assert!(out.contains(&format!("{carrier}: \"once upon")), "{out}");
+        }
+        assert_eq!(out.matches("after the caller began to speak").count(), 3);
+        assert_eq!(out.matches("were dropped").count(), 3, "{out}");
+    }
+
+    #[tokio::test]
+    async fn realtime_bridge_cuts_the_models_answer_where_it_was_interrupted() {
+        let (code, out, err) = run(example("realtime_bridge").arg("--demo")).await;
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        assert_eq!(out.matches("the model's answer is cut at").count(), 3);
+        assert_eq!(out.matches("of the caller").count(), 3, "{out}");
+    }
+
+    #[tokio::test]
     async fn record_writes_one_file_per_call() {
         let directory = Directory::new("record");
         let (code, out, err) = run(example("record").arg(&directory.0).arg("--demo")).await;
@@ -168,7 +187,7 @@ mod arguments {
 
     #[tokio::test]
     async fn help_says_how_to_use_it() {
-        for name in ["ivr", "record"] {
+        for name in ["ivr", "record", "barge_in", "realtime_bridge"] {
             let (code, out, _) = run(example(name).arg("--help")).await;
             assert_eq!(code, 0);
             assert!(
@@ -180,7 +199,7 @@ mod arguments {
 
     #[tokio::test]
     async fn wrong_usage_is_2_and_says_what_is_wrong() {
-        let cases: [(&str, &[&str], &str); 8] = [
+        let cases: [(&str, &[&str], &str); 10] = [
             ("ivr", &[], "say --demo"),
             ("ivr", &["--demmo"], "not known"),
             ("ivr", &["--sales"], "--sales needs a number"),
@@ -189,6 +208,12 @@ mod arguments {
             ("record", &["--max", "0"], "from 1 to 3600"),
             ("record", &["--fast"], "--fast is not an option"),
             ("record", &["a", "b"], "more than one directory"),
+            ("barge_in", &["--now"], "only --demo or --serve"),
+            (
+                "realtime_bridge",
+                &["--demo", "x"],
+                "only --demo or --serve",
+            ),
         ];
         for (name, arguments, wrong) in cases {
             let (code, out, err) = run(example(name).args(arguments)).await;

@@ -66,6 +66,7 @@ pub mod g711;
 pub mod pcm16;
 pub mod resample;
 pub mod tone;
+pub mod voice;
 
 pub use convert::{convert, decode, encode};
 pub use converter::Converter;
@@ -73,6 +74,7 @@ pub use format::{AudioFormat, Encoding, SampleRate};
 pub use framer::{FrameRules, FrameRulesError, Framer};
 pub use pcm16::Pcm16Carry;
 pub use resample::{Resampler, UnsupportedRates};
+pub use voice::{EnergyDetector, VoiceDetector};
 
 /// Keeps the example of the README compiling.
 #[cfg(doctest)]

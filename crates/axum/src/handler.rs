@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use std::fmt::Debug;
-use telephony_core::media::Streamer;
+use telephony_core::media::{StreamOptions, Streamer};
 use telephony_core::{
     AccountLabel, Answer, CallEvent, CallRecord, IncomingCall, ProviderName, Report,
 };
@@ -19,6 +19,13 @@ pub trait CallHandler: Debug + Send + Sync + 'static {
     /// # Errors
     /// Any: the fallback answer goes out.
     async fn on_call(&self, call: IncomingCall) -> Result<Answer, BoxError>;
+
+    /// How the media stream of this call is run: its formats, its bounds, who may interrupt whom. By default as
+    /// [`ServerOptions::stream`](crate::ServerOptions::stream) says, which is what comes in.
+    fn stream_options(&self, call: &CallRecord, options: StreamOptions) -> StreamOptions {
+        let _ = call;
+        options
+    }
 
     /// The media stream of a call is up. When this returns, or lets go of the stream, our side hangs up.
     async fn on_stream(&self, stream: Box<dyn Streamer>) {

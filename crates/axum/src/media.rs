@@ -100,11 +100,14 @@ impl Stream {
 
     async fn serve(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
         let (trigger, ended) = EndSignal::new();
-        let ticket = StreamTicket::new(self.record().clone(), ended)
-            .with_options(self.server.options.stream);
+        let options = self.server.options.stream.clone();
+        let options = self.server.handler.stream_options(self.record(), options);
+        let options = options.bounded();
+        let goodbye = options.goodbye + options.write_deadline * 2;
+        let ticket = StreamTicket::new(self.record().clone(), ended).with_options(options);
         let live = async {
             match self.carrier.streamer(Box::new(socket), ticket).await {
-                Ok(stream) => self.hand_over(stream).await,
+                Ok(stream) => self.hand_over(stream, goodbye).await,
                 Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                     tracing::warn!(%error, "media socket refused after its start");
                 }
@@ -142,7 +145,7 @@ impl Stream {
         }
     }
 
-    async fn hand_over(&self, stream: Box<dyn Streamer>) {
+    async fn hand_over(&self, stream: Box<dyn Streamer>, goodbye: Duration) {
         let call_id = stream.context().call_id.clone();
         if let Err(error) = self.note_start(call_id).await {
             tracing::error!(%error, "the call store did not take the stream's start");
@@ -171,11 +174,9 @@ impl Stream {
             }
             app_is_done.cancel();
         };
-        // What the app said last may still be playing when it is done.
-        let options = &self.server.options.stream;
-        let goodbye = options.goodbye + options.write_deadline * 2;
         // However long the app takes with its own end, the carrier's call ends with the stream.
         let end_call = async {
+            // What the app said last may still be playing when it is done.
             let closed_late = async {
                 app_is_done.cancelled().await;
                 tokio::time::sleep(goodbye).await;

@@ -5,9 +5,11 @@ mod support;
 
 use std::time::Duration;
 use support::socket::{Call, call, narrow_call, polite_call, rest, rest_of_half, settle};
-use support::{ScriptedCodec, Sent, assert_audio, ms, narrow, secs, speech, ticket, without_echo};
+use support::{
+    ScriptedCodec, Sent, assert_audio, ms, narrow, secs, speech, ticket, untouched, without_echo,
+};
 use telephony_core::media::{
-    Decoded, MarkOutcome, MediaCodec, MediaCommand, MediaEvent, StreamOptions, WireMessage, drive,
+    Decoded, MarkOutcome, MediaCodec, MediaCommand, MediaEvent, WireMessage, drive,
 };
 use telephony_core::{CallStatus, EndReason, ErrorKind, Result};
 use tokio::time::{Instant, sleep, timeout};
@@ -22,7 +24,7 @@ async fn the_carrier_stops_it() {
         ),
         ("fatal", EndReason::Protocol),
     ] {
-        let mut call = call(narrow(), StreamOptions::default()).await;
+        let mut call = call(narrow(), untouched()).await;
         call.carrier.say("dtmf:1").await;
         call.carrier.say(word).await;
         let (events, why) = rest(call.stream.as_mut()).await;
@@ -42,19 +44,19 @@ async fn the_carrier_stops_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_socket_is_closed_or_breaks() {
-    let closed = call(narrow(), StreamOptions::default()).await;
+    let closed = call(narrow(), untouched()).await;
     let mut stream = closed.stream;
     drop(closed.carrier);
     assert_eq!(rest(stream.as_mut()).await.1, EndReason::SocketClosed);
 
-    let mut broken = call(narrow(), StreamOptions::default()).await;
+    let mut broken = call(narrow(), untouched()).await;
     broken.carrier.break_off().await;
     assert_eq!(
         rest(broken.stream.as_mut()).await.1,
         EndReason::SocketClosed
     );
 
-    let mut deaf = call(narrow(), StreamOptions::default()).await;
+    let mut deaf = call(narrow(), untouched()).await;
     deaf.carrier.stop_listening();
     deaf.stream.send(speech(0, 160)).await.unwrap();
     assert_eq!(rest(deaf.stream.as_mut()).await.1, EndReason::SocketClosed);
@@ -63,7 +65,7 @@ async fn the_socket_is_closed_or_breaks() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_counts_although_writing_fails_first() {
     // Messages wait to be written when the carrier says its last word and goes.
-    let mut call = narrow_call(1, narrow(), StreamOptions::default()).await;
+    let mut call = narrow_call(1, narrow(), untouched()).await;
     call.stream.send(speech(0, 8_000)).await.unwrap();
     sleep(ms(50)).await;
     call.carrier.say("stop:callended").await;
@@ -76,7 +78,7 @@ async fn a_stop_counts_although_writing_fails_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trigger_ends_it_at_once() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.stream.send(speech(0, 16_000)).await.unwrap();
     sleep(ms(100)).await;
     let began = Instant::now();
@@ -90,7 +92,7 @@ async fn a_trigger_ends_it_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trigger_before_anybody_waits_counts_too() {
-    let (ticket, trigger) = ticket(StreamOptions::default()).await;
+    let (ticket, trigger) = ticket(untouched()).await;
     let (socket, carrier) = support::socket::socket_pair(16);
     let codec = ScriptedCodec::new(narrow());
     let driven = tokio::spawn(drive(socket, codec, ticket));
@@ -107,7 +109,7 @@ async fn a_lost_trigger_ends_nothing() {
         stream,
         carrier,
         trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     drop(trigger);
     sleep(secs(30)).await;
     assert!(!stream.context().cancellation.is_cancelled());
@@ -117,8 +119,8 @@ async fn a_lost_trigger_ends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_carrier_that_does_not_hear_the_goodbye_does_not_delay_the_end() {
     // Nothing is taken any more; or the close is not answered.
-    let blocked = narrow_call(1, narrow(), StreamOptions::default()).await;
-    let silent = polite_call(narrow(), StreamOptions::default()).await;
+    let blocked = narrow_call(1, narrow(), untouched()).await;
+    let silent = polite_call(narrow(), untouched()).await;
     for mut call in [blocked, silent] {
         call.stream.send(speech(0, 8_000)).await.unwrap();
         sleep(ms(500)).await;
@@ -147,7 +149,7 @@ async fn silence_on_the_socket_ends_it() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let began = Instant::now();
     sleep(secs(50)).await;
     carrier.say("cleared").await;
@@ -161,7 +163,7 @@ async fn silence_on_the_socket_ends_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_may_last_only_so_long() {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.max_duration = secs(90);
     let Call {
         mut stream,
@@ -192,7 +194,7 @@ async fn a_stream_may_last_only_so_long() {
 
 #[tokio::test(start_paused = true)]
 async fn writes_that_do_not_get_through_end_it() {
-    let mut call = narrow_call(1, narrow(), StreamOptions::default()).await;
+    let mut call = narrow_call(1, narrow(), untouched()).await;
     let playback = call.stream.playback();
     let began = Instant::now();
     call.stream.send(speech(0, 8_000)).await.unwrap();
@@ -215,7 +217,7 @@ async fn hanging_up_waits_until_the_carrier_has_played_everything() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let played = carrier.play(stream.context().outbound);
     let began = Instant::now();
     stream.send(speech(0, 16_100)).await.unwrap();
@@ -236,7 +238,7 @@ async fn hanging_up_waits_until_the_carrier_has_played_everything() {
 
 #[tokio::test(start_paused = true)]
 async fn hanging_up_with_nothing_to_play_is_immediate() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     let began = Instant::now();
     call.stream.playback().hang_up().await.unwrap();
     assert_eq!(rest(call.stream.as_mut()).await.1, EndReason::App);
@@ -246,7 +248,7 @@ async fn hanging_up_with_nothing_to_play_is_immediate() {
 #[tokio::test(start_paused = true)]
 async fn hanging_up_does_not_wait_for_ever() {
     // The mark never comes back: what was sent should have been played 3 s ago.
-    let mut mute = call(narrow(), StreamOptions::default()).await;
+    let mut mute = call(narrow(), untouched()).await;
     let began = Instant::now();
     mute.stream.send(speech(0, 8_000)).await.unwrap();
     mute.stream.playback().hang_up().await.unwrap();
@@ -258,7 +260,7 @@ async fn hanging_up_does_not_wait_for_ever() {
     );
 
     // There is more to play than the goodbye may last.
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.goodbye = secs(2);
     let long = call(narrow(), options).await;
     let mut stream = long.stream;
@@ -277,7 +279,7 @@ async fn hanging_up_does_not_wait_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn hanging_up_where_marks_do_not_come_back_goes_by_the_clock() {
-    let mut call = call(without_echo(narrow()), StreamOptions::default()).await;
+    let mut call = call(without_echo(narrow()), untouched()).await;
     let began = Instant::now();
     call.stream.send(speech(0, 8_000)).await.unwrap();
     call.stream.playback().hang_up().await.unwrap();
@@ -291,7 +293,7 @@ async fn hanging_up_where_marks_do_not_come_back_goes_by_the_clock() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_more_is_taken_after_hanging_up() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.stream.send(speech(0, 8_000)).await.unwrap();
     call.stream.playback().hang_up().await.unwrap();
     settle().await;
@@ -307,7 +309,7 @@ async fn nothing_more_is_taken_after_hanging_up() {
 #[tokio::test(start_paused = true)]
 async fn hanging_up_is_the_reason_whatever_comes_after() {
     for word in ["stop", "fatal"] {
-        let mut call = call(narrow(), StreamOptions::default()).await;
+        let mut call = call(narrow(), untouched()).await;
         call.stream.send(speech(0, 8_000)).await.unwrap();
         call.stream.playback().hang_up().await.unwrap();
         settle().await;
@@ -320,7 +322,7 @@ async fn hanging_up_is_the_reason_whatever_comes_after() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_ends_during_the_goodbye_ends_the_stream_within_a_second() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.stream.send(speech(0, 40_000)).await.unwrap();
     call.stream.playback().hang_up().await.unwrap();
     sleep(ms(100)).await;
@@ -337,7 +339,7 @@ async fn dropping_both_halves_plays_what_was_sent_and_ends() {
         stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let played = carrier.play(stream.context().outbound);
     let cancelled = stream.context().cancellation.clone();
     let (receiver, mut sender) = stream.split();
@@ -363,7 +365,7 @@ async fn one_may_listen_without_speaking() {
         stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let (mut receiver, sender) = stream.split();
     drop(sender);
     assert_eq!(receiver.recv().await, Some(MediaEvent::Started));
@@ -381,7 +383,7 @@ async fn dropping_a_stream_that_said_nothing_ends_it_at_once() {
         stream,
         mut carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     for _ in 0..100 {
         carrier.speak(speech(0, 160)).await;
     }
@@ -399,7 +401,7 @@ async fn closing_waits_for_the_end_and_may_be_repeated() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let played = carrier.play(stream.context().outbound);
     stream.send(speech(0, 8_000)).await.unwrap();
     let began = Instant::now();
@@ -422,7 +424,7 @@ async fn closing_waits_for_the_end_and_may_be_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn closing_after_another_end_is_fine() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.carrier.say("stop").await;
     settle().await;
     call.stream.close().await.unwrap();
@@ -434,7 +436,7 @@ async fn closing_after_another_end_is_fine() {
 
 #[tokio::test(start_paused = true)]
 async fn closing_gives_up_on_a_carrier_that_takes_nothing() {
-    let mut call = narrow_call(1, narrow(), StreamOptions::default()).await;
+    let mut call = narrow_call(1, narrow(), untouched()).await;
     call.stream.send(speech(0, 8_000)).await.unwrap();
     let began = Instant::now();
     call.stream.close().await.unwrap();
@@ -445,7 +447,7 @@ async fn closing_gives_up_on_a_carrier_that_takes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn open_marks_are_settled_before_the_last_event() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.stream.send(speech(0, 16_000)).await.unwrap();
     call.stream.playback().mark("far").await.unwrap();
     settle().await;
@@ -460,7 +462,7 @@ async fn open_marks_are_settled_before_the_last_event() {
 
 #[tokio::test(start_paused = true)]
 async fn the_token_is_cancelled_only_at_the_end() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     let cancelled = call.stream.context().cancellation.clone();
     let belongs_to_it = tokio::spawn({
         let cancelled = cancelled.clone();
@@ -494,7 +496,7 @@ async fn a_codec_that_panics_takes_only_its_stream_down() {
         }
     }
 
-    let (ticket, _trigger) = ticket(StreamOptions::default()).await;
+    let (ticket, _trigger) = ticket(untouched()).await;
     let (socket, carrier) = support::socket::socket_pair(16);
     carrier.say("start").await;
     let codec = Box::new(Fragile(ScriptedCodec::new(narrow())));

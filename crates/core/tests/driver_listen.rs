@@ -6,9 +6,9 @@ mod support;
 use bytes::Bytes;
 use std::time::Duration;
 use support::socket::{Call, call, narrow_call, rest, settle};
-use support::{Sent, assert_audio, ms, narrow, secs, speech};
+use support::{Sent, assert_audio, ms, narrow, secs, speech, untouched};
 use telephony_core::EndReason;
-use telephony_core::media::{AudioFrame, MediaEvent, StreamOptions};
+use telephony_core::media::{AudioFrame, MediaEvent};
 use tokio::time::{Instant, sleep, timeout};
 
 const FRAME: Duration = Duration::from_millis(20);
@@ -27,7 +27,7 @@ async fn events_come_in_order() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     for turn in 0..30 {
         carrier.speak(speech(turn * 160, 160)).await;
         carrier.say(&format!("dtmf:{}", turn % 10)).await;
@@ -68,7 +68,7 @@ async fn listening_is_cancel_safe() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let talker = tokio::spawn(async move {
         for turn in 0..200 {
             carrier.speak(speech(turn * 160, 160)).await;
@@ -97,7 +97,7 @@ async fn a_slow_app_loses_the_oldest_audio_and_sees_how_much() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     for turn in 0..1_000 {
         carrier.speak(speech(turn * 160, 160)).await;
         if turn % 100 == 50 {
@@ -140,7 +140,7 @@ async fn a_slow_app_loses_the_oldest_audio_and_sees_how_much() {
 
 #[tokio::test(start_paused = true)]
 async fn an_app_that_catches_up_loses_nothing_more() {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.receive_queue = secs(1);
     let Call {
         mut stream,
@@ -173,7 +173,7 @@ async fn messages_without_audio_are_bounded_too() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     for _ in 0..20_000 {
         carrier.say("noise").await;
     }
@@ -186,7 +186,7 @@ async fn messages_without_audio_are_bounded_too() {
     );
     assert!((64..200).contains(&events.len()), "{}", events.len());
 
-    let empty = call(narrow(), StreamOptions::default()).await;
+    let empty = call(narrow(), untouched()).await;
     let mut stream = empty.stream;
     for _ in 0..20_000 {
         empty.carrier.speak(Bytes::new()).await;
@@ -198,7 +198,7 @@ async fn messages_without_audio_are_bounded_too() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_lost_is_told_however_short_the_queue() {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.receive_queue = ms(10);
     let Call {
         mut stream,
@@ -225,7 +225,7 @@ async fn what_is_lost_is_told_however_short_the_queue() {
 
 #[tokio::test(start_paused = true)]
 async fn the_protocol_is_served_while_the_app_does_nothing() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     for _ in 0..500 {
         call.carrier.speak(speech(0, 160)).await;
         call.carrier.say("ping").await;
@@ -239,7 +239,7 @@ async fn speaking_and_listening_go_on_at_the_same_time() {
         stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let (mut receiver, mut sender) = stream.split();
     let echo = tokio::spawn(async move {
         while let Some(event) = receiver.recv().await {
@@ -272,7 +272,7 @@ async fn a_carrier_that_is_slow_but_goes_on_is_not_given_up() {
             mut stream,
             mut carrier,
             trigger: _trigger,
-        } = narrow_call(1, narrow(), StreamOptions::default()).await;
+        } = narrow_call(1, narrow(), untouched()).await;
         let began = Instant::now();
         stream.send(speech(0, 8_000 * 9)).await.unwrap();
         let mut audio = Vec::new();

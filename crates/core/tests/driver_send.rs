@@ -6,7 +6,9 @@ mod support;
 use bytes::Bytes;
 use std::time::Duration;
 use support::socket::{Call, call, is_waiting, narrow_call, rest, settle};
-use support::{Sent, assert_audio, ms, narrow, secs, speech, ticket, wide, without_echo};
+use support::{
+    Sent, assert_audio, ms, narrow, secs, speech, ticket, untouched, wide, without_echo,
+};
 use telephony_core::media::{
     Heard, MarkOutcome, MediaEvent, MediaSocket, StreamOptions, StreamSender, drive,
 };
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 /// One second is queued before `send` waits.
 fn short_queue() -> StreamOptions {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.send_queue = secs(1);
     options
 }
@@ -40,7 +42,7 @@ async fn audio_arrives_whole_and_in_real_time() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let played = carrier.play(stream.context().outbound);
     let audio = speech(0, 40_000);
     for chunk in audio.chunks(1_234) {
@@ -155,7 +157,7 @@ async fn large_chunks_are_joined_without_a_gap() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_nothing() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.stream.send(Bytes::new()).await.unwrap();
     call.stream.finish().await.unwrap();
     sleep(secs(1)).await;
@@ -164,7 +166,7 @@ async fn nothing_is_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn finish_sends_the_tail_at_once() {
-    let mut call = call(wide(), StreamOptions::default()).await;
+    let mut call = call(wide(), untouched()).await;
     let began = Instant::now();
     call.stream.send(speech(0, 700)).await.unwrap();
     assert!(matches!(call.carrier.hear().await, Some(Sent::Audio(_))));
@@ -213,7 +215,7 @@ async fn a_clear_while_send_waits_interrupts_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_send_of_a_cleared_utterance_is_interrupted_once() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     let playback = call.stream.playback();
     call.stream.send(speech(0, 1_600)).await.unwrap();
     playback.clear().await.unwrap();
@@ -235,7 +237,7 @@ async fn the_next_send_of_a_cleared_utterance_is_interrupted_once() {
 
 #[tokio::test(start_paused = true)]
 async fn chunks_of_a_cleared_utterance_do_not_slip_through() {
-    let call = call(narrow(), StreamOptions::default()).await;
+    let call = call(narrow(), untouched()).await;
     let (_receiver, mut sender) = call.stream.split();
     let playback = sender.playback();
     let speaker = tokio::spawn(async move {
@@ -272,7 +274,7 @@ async fn chunks_of_a_cleared_utterance_do_not_slip_through() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clear_answers_while_the_carrier_takes_nothing() {
-    let mut call = narrow_call(1, narrow(), StreamOptions::default()).await;
+    let mut call = narrow_call(1, narrow(), untouched()).await;
     let playback = call.stream.playback();
     call.stream.send(speech(0, 8_000)).await.unwrap();
     sleep(secs(1)).await;
@@ -300,7 +302,7 @@ async fn a_mark_comes_back_as_an_event() {
         mut stream,
         carrier,
         trigger: _trigger,
-    } = call(narrow(), StreamOptions::default()).await;
+    } = call(narrow(), untouched()).await;
     let _played = carrier.play(stream.context().outbound);
     assert_eq!(stream.recv().await, Some(MediaEvent::Started));
     stream.send(speech(0, 4_000)).await.unwrap();
@@ -325,7 +327,7 @@ async fn waiting_until_played_waits_until_it_was_played() {
             mut stream,
             carrier,
             trigger: _trigger,
-        } = call(start, StreamOptions::default()).await;
+        } = call(start, untouched()).await;
         let _played = carrier.play(stream.context().outbound);
         let playback = stream.playback();
         assert!(
@@ -346,7 +348,7 @@ async fn waiting_until_played_waits_until_it_was_played() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_until_played_ends_with_a_clear() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     let playback = call.stream.playback();
     call.stream.send(speech(0, 16_000)).await.unwrap();
     let waiting = tokio::spawn({
@@ -360,7 +362,7 @@ async fn waiting_until_played_ends_with_a_clear() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_until_played_has_a_deadline() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.stream.send(speech(0, 16_000)).await.unwrap();
     let began = Instant::now();
     let error = call
@@ -375,7 +377,7 @@ async fn waiting_until_played_has_a_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_until_played_ends_with_the_stream() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     let playback = call.stream.playback();
     call.stream.send(speech(0, 16_000)).await.unwrap();
     let waiting = tokio::spawn(async move { playback.wait_until_played(secs(60)).await });
@@ -387,7 +389,7 @@ async fn waiting_until_played_ends_with_the_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn too_many_marks_do_not_make_what_is_queued_count_as_played() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     let playback = call.stream.playback();
     call.stream.send(speech(0, 16_000)).await.unwrap();
     for _ in 0..1_100 {
@@ -434,7 +436,7 @@ async fn a_send_that_waits_when_the_stream_ends_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_codec_that_cannot_write_does_not_end_the_stream() {
-    let (ticket, _trigger) = ticket(StreamOptions::default()).await;
+    let (ticket, _trigger) = ticket(untouched()).await;
     let (socket, mut carrier) = support::socket::socket_pair(16);
     let socket: Box<dyn MediaSocket> = socket;
     carrier.say("start").await;

@@ -6,11 +6,9 @@ mod support;
 use bytes::Bytes;
 use std::time::Duration;
 use support::socket::{Carrier, call, socket_pair};
-use support::{ScriptedCodec, Sent, call_id, ms, narrow, secs, ticket, wide};
+use support::{ScriptedCodec, Sent, call_id, ms, narrow, secs, ticket, untouched, wide};
 use telephony_core::audio::AudioFormat;
-use telephony_core::media::{
-    EndTrigger, MediaEvent, StreamOptions, StreamStart, StreamTicket, Streamer, drive,
-};
+use telephony_core::media::{EndTrigger, MediaEvent, StreamStart, StreamTicket, Streamer, drive};
 use telephony_core::{Direction, EndReason, Error, ErrorKind, Party, Result};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -23,7 +21,7 @@ struct Attempt {
 
 /// A stream that the carrier has not started.
 async fn attempt(start: StreamStart) -> Attempt {
-    let (ticket, trigger) = ticket(StreamOptions::default()).await;
+    let (ticket, trigger) = ticket(untouched()).await;
     attempt_with(start, ticket, trigger, 1024)
 }
 
@@ -67,7 +65,7 @@ async fn the_context_is_complete_when_the_stream_exists() {
         ("greeting".to_owned(), "hi".to_owned()),
     ]
     .into();
-    let (mut ticket, trigger) = ticket(StreamOptions::default()).await;
+    let (mut ticket, trigger) = ticket(untouched()).await;
     ticket.call.data.insert("tenant".into(), "acme".into());
     let key = ticket.call.key.clone();
     start
@@ -120,7 +118,7 @@ async fn a_carrier_that_does_not_start_is_given_up_at_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn other_messages_are_no_start() {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.start_deadline = secs(2);
     let (ticket, trigger) = ticket(options).await;
     let Attempt {
@@ -204,7 +202,7 @@ async fn the_socket_of_another_call_is_refused() {
 async fn an_id_that_nobody_knew_yet_is_taken_from_the_start() {
     let mut start = narrow();
     start.call_id = Some(call_id("call-9"));
-    let (mut ticket, trigger) = ticket(StreamOptions::default()).await;
+    let (mut ticket, trigger) = ticket(untouched()).await;
     ticket.call.call_id = None;
     let attempt = attempt_with(start, ticket, trigger, 1024);
     attempt.carrier.say("start").await;
@@ -252,7 +250,7 @@ async fn what_the_protocol_demands_is_sent_before_the_start() {
 
 #[tokio::test(start_paused = true)]
 async fn a_carrier_that_takes_nothing_is_not_waited_for_beyond_the_deadline() {
-    let (ticket, trigger) = ticket(StreamOptions::default()).await;
+    let (ticket, trigger) = ticket(untouched()).await;
     let attempt = attempt_with(narrow(), ticket, trigger, 1);
     for _ in 0..4 {
         attempt.carrier.say("ping").await;
@@ -265,7 +263,7 @@ async fn a_carrier_that_takes_nothing_is_not_waited_for_beyond_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_start_changes_nothing() {
-    let mut call = call(narrow(), StreamOptions::default()).await;
+    let mut call = call(narrow(), untouched()).await;
     call.carrier.say("start").await;
     call.carrier.say("dtmf:1").await;
     assert_eq!(call.stream.recv().await, Some(MediaEvent::Started));
@@ -286,7 +284,7 @@ async fn giving_up_waiting_lets_go_of_the_socket() {
 
 #[tokio::test(start_paused = true)]
 async fn no_limit_can_be_written_as_the_longest_duration() {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.lead = Duration::MAX;
     options.send_queue = Duration::MAX;
     options.receive_queue = Duration::MAX;

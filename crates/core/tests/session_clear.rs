@@ -6,11 +6,9 @@ mod support;
 use proptest::prelude::*;
 use std::time::Duration;
 use support::bench::Bench;
-use support::{ScriptedCodec, Sent, chunky, ms, narrow, secs, wide, without_echo};
+use support::{ScriptedCodec, Sent, chunky, ms, narrow, secs, untouched, wide, without_echo};
 use telephony_core::Result;
-use telephony_core::media::{
-    Decoded, Heard, MediaCodec, MediaCommand, MediaSession, StreamOptions, WireMessage,
-};
+use telephony_core::media::{Decoded, Heard, MediaCodec, MediaCommand, MediaSession, WireMessage};
 
 fn heard(played: Duration, dropped: Duration) -> Heard {
     Heard::new(played, dropped)
@@ -18,8 +16,7 @@ fn heard(played: Duration, dropped: Duration) -> Heard {
 
 #[test]
 fn a_clear_before_any_audio_does_nothing() {
-    let mut session: MediaSession =
-        MediaSession::new(ScriptedCodec::new(narrow()), StreamOptions::default());
+    let mut session: MediaSession = MediaSession::new(ScriptedCodec::new(narrow()), untouched());
     assert_eq!(session.clear(ms(5)), Heard::default());
     assert!(!session.has_message(), "there is nobody to tell");
 
@@ -325,7 +322,7 @@ fn a_codec_may_write_audio_in_two_messages() {
     }
 
     let codec = Box::new(Split(ScriptedCodec::new(narrow())));
-    let mut session: MediaSession = MediaSession::new(codec, StreamOptions::default());
+    let mut session: MediaSession = MediaSession::new(codec, untouched());
     session.receive(WireMessage::text("start"), ms(0)).unwrap();
     session.push(support::speech(0, 320), (), ms(0));
     session.advance(ms(0));

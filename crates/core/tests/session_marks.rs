@@ -5,9 +5,9 @@ mod support;
 
 use std::collections::HashSet;
 use support::bench::Bench;
-use support::{Sent, chunky, ms, narrow, secs, without_echo};
+use support::{Sent, chunky, ms, narrow, secs, untouched, without_echo};
 use telephony_core::media::MarkOutcome::{Cleared, Estimated, Reached, Unknown};
-use telephony_core::media::{MarkOutcome, MediaEvent, MediaSession, StreamOptions};
+use telephony_core::media::{MarkOutcome, MediaEvent, MediaSession};
 
 fn settled(mark: &str, outcome: MarkOutcome) -> (String, MarkOutcome) {
     (mark.to_owned(), outcome)
@@ -259,7 +259,7 @@ fn an_echo_that_does_not_come_is_given_up() {
 
 #[test]
 fn the_deadline_of_an_echo_is_an_option() {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.mark_deadline = ms(500);
     let mut bench = Bench::with_options(narrow(), options);
     bench.mark("lost");
@@ -335,7 +335,7 @@ fn more_marks_than_anybody_needs_are_refused_one_by_one() {
 #[test]
 fn a_protocol_without_a_word_for_marks_leaves_them_unknown() {
     let codec = support::ScriptedCodec::new(narrow()).without_marks();
-    let mut session: MediaSession = MediaSession::new(codec, StreamOptions::default());
+    let mut session: MediaSession = MediaSession::new(codec, untouched());
     session
         .receive(
             telephony_core::media::WireMessage::text("start"),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 use support::bench::Bench;
-use support::{assert_audio, chunky, ms, narrow, secs, speech, wide, without_echo};
+use support::{assert_audio, chunky, ms, narrow, secs, speech, untouched, wide, without_echo};
 use telephony_core::audio::Encoding;
 use telephony_core::media::{MediaSession, StreamOptions, StreamStart};
 
@@ -15,7 +15,7 @@ use telephony_core::media::{MediaSession, StreamOptions, StreamStart};
 const ODD_CHUNKS: &[usize] = &[1, 7, 159, 160, 161, 319, 1_000, 3, 3_201, 62];
 
 fn options(lead: Duration) -> StreamOptions {
-    let mut options = StreamOptions::default();
+    let mut options = untouched();
     options.lead = lead;
     options
 }
@@ -263,7 +263,7 @@ fn a_tail_keeps_the_pace_too() {
 
 #[test]
 fn room_is_given_back_when_a_chunk_has_gone_out() {
-    let mut bench: Bench<Arc<()>> = Bench::guarded(narrow(), StreamOptions::default());
+    let mut bench: Bench<Arc<()>> = Bench::guarded(narrow(), untouched());
     let guard = Arc::new(());
     for _ in 0..3 {
         bench.push_guarded(1_600, Arc::clone(&guard));
@@ -286,7 +286,7 @@ fn room_is_given_back_when_a_chunk_has_gone_out() {
 #[test]
 fn nothing_is_sent_before_the_start() {
     let codec = support::ScriptedCodec::new(narrow());
-    let mut session = MediaSession::new(codec, StreamOptions::default());
+    let mut session = MediaSession::new(codec, untouched());
     let guard = Arc::new(());
     session.push(speech(0, 1_600), Arc::clone(&guard), ms(0));
     assert_eq!(Arc::strong_count(&guard), 1, "it is dropped");

@@ -86,6 +86,8 @@ mod guides {
     struct AnswerACall;
     #[doc = include_str!("../../../docs/make-and-steer-calls.md")]
     struct MakeAndSteerCalls;
+    #[doc = include_str!("../../../docs/audio.md")]
+    struct Audio;
     #[doc = include_str!("../../../docs/carriers.md")]
     struct Carriers;
     #[doc = include_str!("../../../docs/security.md")]

@@ -36,6 +36,9 @@ const FRAME_BYTES: usize = 160;
 /// One second in a message at most. Twilio takes any size; a long message cannot be taken back.
 const MAX_FRAMES: usize = 50;
 
+/// Twilio discards what is beyond ten minutes (31931).
+const MAX_LEAD: Duration = Duration::from_secs(9 * 60);
+
 /// Padding is not insisted on.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -282,6 +285,7 @@ fn read_start(
         Error::new(ErrorKind::Internal, OPERATION, detail).with_source(error)
     })?;
     let mut begun = StreamStart::new(FORMAT, rules);
+    begun.max_lead = Some(MAX_LEAD);
     begun.stream_id =
         Some(StreamId::new(stream_sid).map_err(|_| unreadable("a streamSid that is no id"))?);
     begun.call_id = match text("callSid") {

@@ -449,12 +449,18 @@ fn the_bounds_themselves_are_fine() {
 }
 
 #[test]
-fn a_foreign_extension_is_ignored() {
-    let call = call()
-        .with_extension(
-            "vonage",
-            TwilioCallOptions::new().with_send_digits("no keys"),
-        )
-        .with_extension(provider_name(), "not the options");
+fn a_foreign_extension_is_ignored_and_one_that_cannot_be_honoured_is_refused() {
+    let foreign = TwilioCallOptions::new().with_send_digits("no keys");
+    let call = call().with_extension("vonage", foreign);
     assert_eq!(form(&call), usual());
+    let of_another_type = call
+        .clone()
+        .with_extension(provider_name(), "not the options");
+    let twice = call
+        .with_extension(provider_name(), TwilioCallOptions::new())
+        .with_extension(provider_name(), TwilioCallOptions::new());
+    for call in [of_another_type, twice] {
+        let error = place(&call).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
 }

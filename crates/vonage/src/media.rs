@@ -24,6 +24,7 @@ mod text;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::time::Duration;
 use telephony_core::audio::{AudioFormat, Encoding, FrameRules, SampleRate};
 use telephony_core::media::{
     CodecEvent, Decoded, MediaCodec, MediaCommand, StreamStart, WireMessage,
@@ -32,6 +33,8 @@ use telephony_core::{CallId, Error, ErrorKind, Result};
 
 /// How much audio that comes before the first text message is kept: a second at 24 kHz. The oldest goes first.
 const MAX_EARLY_BYTES: usize = 48_000;
+/// Within 1024 messages of 20 ms, as older pages have the queue's length; the present ones say 3072.
+const MAX_LEAD: Duration = Duration::from_secs(18);
 const CLEAR: &[u8] = br#"{"action":"clear"}"#;
 /// The member of a notify's payload that holds the name of a mark.
 const MARK: &str = "mark";
@@ -75,12 +78,13 @@ impl VonageCodec {
         decoded: &mut Decoded,
     ) -> Result<()> {
         let format = AudioFormat::new(Encoding::Pcm16Le, rate);
-        let frame_bytes = format.bytes_in(std::time::Duration::from_millis(20));
+        let frame_bytes = format.bytes_in(Duration::from_millis(20));
         let rules = FrameRules::new(frame_bytes, frame_bytes, frame_bytes).map_err(|error| {
             Error::new(ErrorKind::Internal, "start stream", "no frame rules").with_source(error)
         })?;
         self.frame_bytes = Some(frame_bytes);
         let mut start = StreamStart::new(format, rules);
+        start.max_lead = Some(MAX_LEAD);
         start.call_id = parameters
             .get("call_uuid")
             .and_then(|id| CallId::new(id).ok());

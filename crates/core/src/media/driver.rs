@@ -3,16 +3,17 @@
 use super::events::EventQueue;
 use super::halves::{CLOSED, DrivenStreamer, Input, Receiver, Rest, Sender};
 use super::io::{FAREWELL, SocketIo, SocketStep};
+use super::output::SessionOutput;
 use super::playback::PlaybackCommand;
-use super::session::{MediaSession, SessionOutput};
+use super::session::MediaSession;
 use super::{
-    EndSignal, MediaCodec, MediaSocket, Playback, StreamContext, StreamOptions, StreamTicket,
-    Streamer,
+    EndSignal, Heard, MediaCodec, MediaSocket, Playback, StreamContext, StreamOptions, StreamStats,
+    StreamTicket, Streamer,
 };
 use crate::{EndReason, Error, ErrorKind, Result};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -39,7 +40,7 @@ pub async fn drive(
 ) -> Result<Box<dyn Streamer>> {
     let began = Instant::now();
     ticket.options = ticket.options.bounded();
-    let mut session = MediaSession::new(codec, ticket.options);
+    let mut session = MediaSession::new(codec, ticket.options.clone());
     match handshake(&mut socket, &mut session, &mut ticket, began).await {
         Ok(context) => Ok(Box::new(start(socket, session, ticket, context, began))),
         Err(error) => {
@@ -113,7 +114,11 @@ fn start(
     let (rest_out, rest) = oneshot::channel();
     let (generation_out, generation) = watch::channel(0);
     let sender_gone = CancellationToken::new();
+    let last_stats = Arc::new(OnceLock::new());
     let options = ticket.options;
+    let close_deadline = options.goodbye + options.write_deadline * 2;
+    let send_queue = options.send_queue;
+    let receive_queue = options.receive_queue;
     let span = tracing::info_span!(
         "media stream",
         call = %context.call_key,
@@ -129,11 +134,12 @@ fn start(
         ended: ticket.ended,
         inputs: inputs_in,
         sender_gone: sender_gone.clone(),
-        events: EventQueue::new(events_out, context.inbound, options.receive_queue),
+        events: EventQueue::new(events_out, context.inbound, receive_queue),
         generation: generation_out,
         waits: HashMap::new(),
         next_wait: GOODBYE + 1,
         ending: None,
+        last_stats: Arc::clone(&last_stats),
     };
     let (over, closed) = (context.cancellation.clone(), context.closed.clone());
     tokio::spawn(
@@ -152,7 +158,7 @@ fn start(
     // A semaphore does not count much further.
     let capacity = context
         .outbound
-        .bytes_in(options.send_queue)
+        .bytes_in(send_queue)
         .clamp(1, u32::MAX as usize >> 4);
     DrivenStreamer {
         receiver: Receiver {
@@ -163,13 +169,13 @@ fn start(
         },
         sender: Sender {
             context,
-            playback: Playback::driven(inputs.clone()),
+            playback: Playback::driven(inputs.clone(), last_stats),
             inputs,
             room: Arc::new(Semaphore::new(capacity)),
             capacity,
             generation,
             utterance: None,
-            close_deadline: options.goodbye + options.write_deadline * 2,
+            close_deadline,
             _gone: sender_gone.drop_guard(),
         },
     }
@@ -189,6 +195,8 @@ struct Task {
     next_wait: u64,
     /// Our side has ended; what was sent is still played until then.
     ending: Option<Duration>,
+    /// For who asks after the end.
+    last_stats: Arc<OnceLock<StreamStats>>,
 }
 
 impl Task {
@@ -196,7 +204,8 @@ impl Task {
         let reason = self.serve().await;
         self.session.end();
         self.flush_outputs();
-        let stats = self.session.stats();
+        let stats = self.stats();
+        let _ = self.last_stats.set(stats);
         tracing::info!(
             reason = %reason,
             frames_in = stats.frames_in,
@@ -207,7 +216,13 @@ impl Task {
             interruptions = stats.interruptions,
             malformed = stats.malformed,
             ignored = stats.ignored,
-            lost = self.events.lost_frames(),
+            gaps = stats.gaps,
+            duplicates = stats.duplicates,
+            reordered = stats.reordered,
+            late_in = stats.late_in,
+            lost = stats.lost,
+            speeches = stats.speeches,
+            barge_ins = stats.barge_ins,
             "stream ended"
         );
         self.inputs.close();
@@ -281,14 +296,23 @@ impl Task {
             Some(EndReason::MaxDuration)
         } else if now >= self.session.heard_at() + self.options.idle_timeout {
             Some(EndReason::Idle)
+        } else if self.silent_at(now).is_some_and(|at| now >= at) {
+            Some(EndReason::Silence)
         } else {
             None
         }
     }
 
+    /// When both sides will have been silent for too long.
+    fn silent_at(&self, now: Duration) -> Option<Duration> {
+        let quiet = self.session.quiet_since(now)?;
+        Some(quiet + self.options.silence_timeout)
+    }
+
     fn next_wake(&self, now: Duration) -> Duration {
         let idle = self.session.heard_at() + self.options.idle_timeout;
         let wake = idle
+            .min(self.silent_at(now).unwrap_or(Duration::MAX))
             .min(self.options.max_duration)
             .min(self.ending.unwrap_or(Duration::MAX));
         // While the socket takes nothing, nothing can be due.
@@ -319,10 +343,10 @@ impl Task {
     fn obey(&mut self, command: PlaybackCommand) {
         match command {
             PlaybackCommand::Clear { reply } => {
-                // First the number, then the room: a waiting `send` must see that it was interrupted, not that there is room.
-                self.generation
-                    .send_modify(|generation| *generation = generation.saturating_add(1));
-                let _ = reply.send(self.session.clear(self.now()));
+                let _ = reply.send(self.clear());
+            }
+            PlaybackCommand::Stats { reply } => {
+                let _ = reply.send(self.stats());
             }
             PlaybackCommand::Mark { name } => self.session.mark(name),
             PlaybackCommand::WaitUntilPlayed { reply } => {
@@ -336,6 +360,19 @@ impl Task {
             }
             PlaybackCommand::HangUp => self.begin_end(),
         }
+    }
+
+    fn clear(&mut self) -> Heard {
+        // First the number, then the room: a waiting `send` must see that it was interrupted, not that there is room.
+        self.generation
+            .send_modify(|generation| *generation = generation.saturating_add(1));
+        self.session.clear(self.now())
+    }
+
+    fn stats(&self) -> StreamStats {
+        let mut stats = self.session.stats();
+        stats.lost = self.events.lost_frames();
+        stats
     }
 
     /// Our side ends: nothing more is taken; what was sent is still played.
@@ -359,6 +396,13 @@ impl Task {
         while let Some(output) = self.session.next_output() {
             match output {
                 SessionOutput::Event(event) => self.events.push(event),
+                SessionOutput::SpeechStarted { at } => {
+                    // A goodbye is said to its end.
+                    let clears = self.session.barges_in() && self.ending.is_none();
+                    let heard = clears.then(|| self.clear());
+                    let event = self.session.speech_started(at, heard);
+                    self.events.push(event);
+                }
                 SessionOutput::Waited { id: GOODBYE, .. } => over = over.or(Some(EndReason::App)),
                 SessionOutput::Waited { id, played } => {
                     if let Some(reply) = self.waits.remove(&id) {

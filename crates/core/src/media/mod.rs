@@ -19,22 +19,29 @@
 //! ```
 
 mod codec;
+mod conversion;
 mod driver;
 mod events;
 mod halves;
+mod inbound;
 mod io;
 mod ledger;
+mod options;
 mod outbound;
+mod output;
 mod playback;
 mod session;
 mod socket;
+mod stats;
 mod streamer;
 mod ticket;
 
 pub use codec::{CodecEvent, Decoded, MediaCodec, MediaCommand, StreamStart};
 pub use driver::drive;
+pub use options::{AppFormat, StreamOptions, VoiceDetectors, VoiceOptions};
 pub use playback::{Heard, Playback, PlaybackCommand};
-pub use session::{MediaSession, SessionStats};
+pub use session::MediaSession;
 pub use socket::{MediaSocket, SocketError, WireMessage};
+pub use stats::StreamStats;
 pub use streamer::{AudioFrame, MarkOutcome, MediaEvent, StreamReceiver, StreamSender, Streamer};
-pub use ticket::{EndSignal, EndTrigger, StreamContext, StreamOptions, StreamTicket};
+pub use ticket::{EndSignal, EndTrigger, StreamContext, StreamTicket};

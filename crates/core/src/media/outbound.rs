@@ -1,12 +1,13 @@
 //! What goes out: the queue, its cutting and pacing, the marks in it, and the account of what was heard. Pure.
 
+use super::conversion::Conversion;
 use super::ledger::Ledger;
-use super::session::MarkPurpose;
+use super::output::MarkPurpose;
 use super::{Heard, StreamOptions, StreamStart};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
-use telephony_audio::{AudioFormat, Framer};
+use telephony_audio::{AudioFormat, Framer, UnsupportedRates};
 
 /// How long the tail of an utterance waits for more audio before it is padded and sent.
 const TAIL_WAIT: Duration = Duration::from_millis(60);
@@ -16,6 +17,8 @@ const MAX_PADDINGS: usize = 256;
 /// The outbound side of a session. Positions are bytes from the stream's start, padding included.
 #[derive(Debug)]
 pub(crate) struct Outbound<G> {
+    /// From the app's format to the carrier's, which everything else here is in.
+    conversion: Conversion,
     framer: Framer,
     /// What is kept for each chunk, with the position of the chunk's end.
     guards: VecDeque<(u64, G)>,
@@ -60,10 +63,15 @@ pub(crate) struct Mark {
 }
 
 impl<G> Outbound<G> {
-    pub(crate) fn new(start: &StreamStart, options: &StreamOptions) -> Self {
+    pub(crate) fn new(
+        start: &StreamStart,
+        options: &StreamOptions,
+    ) -> Result<Self, UnsupportedRates> {
+        let app = options.send_format.on(start.outbound);
         let message = start.outbound.duration_of(start.frames.preferred_bytes());
         let most = start.max_lead.unwrap_or(Duration::MAX).max(message);
-        Self {
+        Ok(Self {
+            conversion: Conversion::new(app, start.outbound)?,
             framer: Framer::new(start.frames),
             guards: VecDeque::new(),
             ledger: Ledger::new(start.outbound),
@@ -79,9 +87,10 @@ impl<G> Outbound<G> {
             generation: 0,
             next_mark: 0,
             marks: VecDeque::new(),
-        }
+        })
     }
 
+    /// Audio of the app, in its format.
     pub(crate) fn push(&mut self, audio: Bytes, guard: G, now: Duration) {
         if !self.in_utterance {
             self.in_utterance = true;
@@ -89,6 +98,7 @@ impl<G> Outbound<G> {
             self.paddings.clear();
             self.old_padding = 0;
         }
+        let audio = self.conversion.convert(audio);
         self.pushed += audio.len() as u64;
         self.guards.push_back((self.pushed, guard));
         self.framer.push(audio);
@@ -99,18 +109,27 @@ impl<G> Outbound<G> {
     pub(crate) fn finish(&mut self) {
         self.in_utterance = false;
         self.pad();
+        if self.framer.is_empty() {
+            // Less than a sample will never go out, and must not keep more audio out.
+            self.guards.clear();
+        }
     }
 
-    /// Fills the last unit up with silence.
+    /// Lets the filter's sound die away and fills the last unit up with silence. Neither is time that the app asked for.
     fn pad(&mut self) {
+        let start = self.pushed;
+        let tail = self.conversion.flush();
+        self.pushed += tail.len() as u64;
+        self.framer.push(tail);
         let padding = self.framer.padding();
-        if padding == 0 {
+        if padding > 0 {
+            self.framer
+                .push(Bytes::from(vec![self.format().encoding.silence(); padding]));
+            self.pushed += padding as u64;
+        }
+        if self.pushed == start {
             return;
         }
-        self.framer
-            .push(Bytes::from(vec![self.format().encoding.silence(); padding]));
-        let start = self.pushed;
-        self.pushed += padding as u64;
         self.paddings.push_back(Padding {
             start,
             end: self.pushed,
@@ -227,6 +246,15 @@ impl<G> Outbound<G> {
         self.framer.is_empty() && self.written == self.ledger.sent() && self.ledger.is_settled()
     }
 
+    /// Until when there is something to play, as far as is known now.
+    pub(crate) fn busy_until(&self, now: Duration) -> Duration {
+        if self.framer.is_empty() && self.written == self.ledger.sent() {
+            self.ledger.playout_end()
+        } else {
+            self.ledger.playout_end().max(now)
+        }
+    }
+
     /// What was heard of the current utterance, and what is still to come. Padding counts as neither.
     pub(crate) fn heard(&self, now: Duration) -> Heard {
         let played = self.ledger.played(now).max(self.utterance);
@@ -275,6 +303,7 @@ impl<G> Outbound<G> {
 
     /// Drops what was not sent.
     pub(crate) fn drop_queue(&mut self) {
+        self.conversion.reset();
         self.framer.clear();
         self.guards.clear();
         self.pushed = self.ledger.sent();

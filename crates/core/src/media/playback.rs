@@ -1,7 +1,9 @@
 //! A handle beside the queue: clearing, marks, waiting until something was heard, hanging up.
 
+use super::StreamStats;
 use super::halves::Input;
 use crate::{Error, ErrorKind, Result};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,6 +49,11 @@ pub enum PlaybackCommand {
         /// What has been heard; `dropped` is what is still queued.
         reply: oneshot::Sender<Heard>,
     },
+    /// What has the stream done so far?
+    Stats {
+        /// The numbers.
+        reply: oneshot::Sender<StreamStats>,
+    },
     /// End the stream once everything sent so far has been played.
     HangUp,
 }
@@ -60,7 +67,7 @@ enum Commands {
     /// To a streamer of somebody else's.
     Foreign(mpsc::Sender<PlaybackCommand>),
     /// In one queue with the audio, so that a mark stays behind what was sent before it.
-    Driven(mpsc::Sender<Input>),
+    Driven(mpsc::Sender<Input>, Arc<OnceLock<StreamStats>>),
 }
 
 impl Playback {
@@ -70,8 +77,11 @@ impl Playback {
         Self(Commands::Foreign(commands))
     }
 
-    pub(crate) fn driven(inputs: mpsc::Sender<Input>) -> Self {
-        Self(Commands::Driven(inputs))
+    pub(crate) fn driven(
+        inputs: mpsc::Sender<Input>,
+        last_stats: Arc<OnceLock<StreamStats>>,
+    ) -> Self {
+        Self(Commands::Driven(inputs, last_stats))
     }
 
     /// Stops at once: ends the current utterance and drops what is queued, here and at the carrier. A waiting
@@ -124,6 +134,22 @@ impl Playback {
         .await
     }
 
+    /// What the stream has done so far, also when it is over.
+    ///
+    /// # Errors
+    /// [`Closed`](ErrorKind::Closed) if the stream is over and left no numbers.
+    pub async fn stats(&self) -> Result<StreamStats> {
+        let asked = self
+            .ask("read stream numbers", |reply| PlaybackCommand::Stats {
+                reply,
+            })
+            .await;
+        match &self.0 {
+            Commands::Driven(_, last) => asked.or_else(|error| last.get().copied().ok_or(error)),
+            Commands::Foreign(_) => asked,
+        }
+    }
+
     /// Ends the stream once everything sent so far has been played, within the bound of the stream's options.
     ///
     /// # Errors
@@ -147,7 +173,7 @@ impl Playback {
     async fn send(&self, operation: &'static str, command: PlaybackCommand) -> Result<()> {
         let sent = match &self.0 {
             Commands::Foreign(commands) => commands.send(command).await.map_err(drop),
-            Commands::Driven(inputs) => inputs.send(Input::Command(command)).await.map_err(drop),
+            Commands::Driven(inputs, _) => inputs.send(Input::Command(command)).await.map_err(drop),
         };
         sent.map_err(|()| closed(operation))
     }

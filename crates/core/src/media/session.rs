@@ -1,14 +1,17 @@
 //! All rules of a media stream, without clock and socket.
 
+use super::inbound::{Inbound, Sink};
 use super::outbound::{Mark, Outbound};
+use super::output::{MarkPurpose, Outgoing, Purpose, SessionOutput};
 use super::{
-    AudioFrame, CodecEvent, Decoded, Heard, MarkOutcome, MediaCodec, MediaCommand, MediaEvent,
-    StreamOptions, StreamStart, WireMessage,
+    CodecEvent, Decoded, Heard, MarkOutcome, MediaCodec, MediaCommand, MediaEvent, StreamOptions,
+    StreamStart, StreamStats, WireMessage,
 };
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
+use telephony_audio::UnsupportedRates;
 
 /// How many messages are written ahead of the socket. More would only wait there, out of reach of a clear.
 const MAX_PENDING: usize = 16;
@@ -21,7 +24,7 @@ const MARK_AGAIN: Duration = Duration::from_millis(20);
 /// How much of a message that we do not know is kept for the app, in bytes.
 const MAX_IGNORED: usize = 4 << 10;
 /// How much audio is kept for a stream that has not started, in bytes.
-const MAX_EARLY_AUDIO: u64 = 256 << 10;
+const MAX_EARLY_AUDIO: usize = 256 << 10;
 /// How many events are kept for a stream that has not started. More is a peer that does not mean to start it.
 const MAX_EARLY: usize = 512;
 
@@ -37,75 +40,17 @@ pub struct MediaSession<G = ()> {
     decoded: Decoded,
     encoded: Vec<WireMessage>,
     start: Option<Box<StreamStart>>,
+    inbound: Option<Inbound>,
     outbound: Option<Outbound<G>>,
     pending: VecDeque<Outgoing>,
     outputs: VecDeque<SessionOutput>,
+    /// What came before the start.
+    early: VecDeque<CodecEvent>,
+    early_bytes: usize,
     heard_at: Duration,
-    inbound_end: Duration,
-    stats: SessionStats,
-}
-
-/// What a stream has done so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionStats {
-    /// Audio messages received.
-    pub frames_in: u64,
-    /// Bytes of audio received.
-    pub bytes_in: u64,
-    /// Audio messages sent.
-    pub frames_out: u64,
-    /// Bytes of audio sent, padding included.
-    pub bytes_out: u64,
-    /// Messages that could not be read.
-    pub malformed: u64,
-    /// Messages that we do not know.
-    pub ignored: u64,
-    /// Audio messages that went out after the carrier had run dry although they were there in time.
-    pub late: u64,
-    /// Interruptions that stopped something.
-    pub interruptions: u64,
-}
-
-/// What comes out of a session, besides messages.
-#[derive(Debug, PartialEq)]
-pub(crate) enum SessionOutput {
-    Event(MediaEvent),
-    /// A wait is over: whether everything was played.
-    Waited {
-        id: u64,
-        played: bool,
-    },
-    /// The carrier says that the stream is over.
-    Stopped {
-        reason: Option<String>,
-    },
-}
-
-/// A message that has not reached the socket.
-#[derive(Debug)]
-struct Outgoing {
-    message: WireMessage,
-    purpose: Purpose,
-}
-
-/// What a message is for.
-#[derive(Debug, Clone, PartialEq)]
-enum Purpose {
-    /// So many bytes of audio.
-    Audio(usize),
-    /// The mark of that name.
-    Mark(String),
-    Control,
-}
-
-/// What a mark is for.
-#[derive(Debug)]
-pub(crate) enum MarkPurpose {
-    /// The app's, by its name.
-    App(String),
-    /// Somebody waits.
-    Wait(u64),
+    /// When the caller was last known to say or press something.
+    active_at: Duration,
+    stats: StreamStats,
 }
 
 impl<G> MediaSession<G> {
@@ -118,12 +63,15 @@ impl<G> MediaSession<G> {
             decoded: Decoded::default(),
             encoded: Vec::new(),
             start: None,
+            inbound: None,
             outbound: None,
             pending: VecDeque::new(),
             outputs: VecDeque::new(),
+            early: VecDeque::new(),
+            early_bytes: 0,
             heard_at: Duration::ZERO,
-            inbound_end: Duration::ZERO,
-            stats: SessionStats::default(),
+            active_at: Duration::ZERO,
+            stats: StreamStats::default(),
         }
     }
 
@@ -135,7 +83,7 @@ impl<G> MediaSession<G> {
 
     /// What it has done so far.
     #[must_use]
-    pub fn stats(&self) -> SessionStats {
+    pub fn stats(&self) -> StreamStats {
         self.stats
     }
 
@@ -143,7 +91,7 @@ impl<G> MediaSession<G> {
     ///
     /// # Errors
     /// [`Closed`](ErrorKind::Closed) if after it the stream cannot go on. A message that cannot be read is counted and
-    /// passed over.
+    /// passed over. [`Unsupported`](ErrorKind::Unsupported) if the app's format cannot be made of the carrier's.
     pub fn receive(&mut self, message: WireMessage, now: Duration) -> Result<()> {
         self.heard_at = now;
         let result = self.codec.decode(message, &mut self.decoded);
@@ -154,7 +102,7 @@ impl<G> MediaSession<G> {
             });
         }
         while let Some(event) = self.decoded.events.pop_front() {
-            self.take(event, now);
+            self.take(event, now)?;
         }
         match result {
             Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
@@ -251,6 +199,13 @@ impl<G> MediaSession<G> {
 
     /// Time has passed, or something was put in: sends what is due and settles what is overdue.
     pub fn advance(&mut self, now: Duration) {
+        if let Some(inbound) = &mut self.inbound {
+            let mut sink = Sink {
+                events: &mut self.outputs,
+                stats: &mut self.stats,
+            };
+            inbound.advance(now, &mut sink);
+        }
         while self.pending.len() < MAX_PENDING && self.write_one(now) {}
         self.settle_overdue(now);
     }
@@ -330,7 +285,30 @@ impl<G> MediaSession<G> {
     pub fn deadline(&self, now: Duration) -> Option<Duration> {
         let out = self.outbound.as_ref()?;
         let mark = out.marks.front().and_then(|mark| mark.due);
-        [out.due(now), mark].into_iter().flatten().min()
+        let inbound = self.inbound.as_ref().and_then(Inbound::due);
+        [out.due(now), mark, inbound].into_iter().flatten().min()
+    }
+
+    /// Since when neither the caller has said or pressed anything nor we had something to play; [`None`] if that is not
+    /// known because nobody listens for a voice.
+    #[must_use]
+    pub fn quiet_since(&self, now: Duration) -> Option<Duration> {
+        self.options.voice.as_ref()?;
+        let playing = self.outbound.as_ref().map(|out| out.busy_until(now));
+        Some(self.active_at.max(playing.unwrap_or_default()))
+    }
+
+    /// Whether speech of the caller clears what is played.
+    pub(crate) fn barges_in(&self) -> bool {
+        let voice = self.options.voice.as_ref();
+        voice.is_some_and(|voice| voice.barge_in)
+    }
+
+    /// What the app hears of speech that has begun, given what it cleared.
+    pub(crate) fn speech_started(&mut self, at: Duration, heard: Option<Heard>) -> MediaEvent {
+        let interrupted = heard.filter(|heard| *heard != Heard::default());
+        self.stats.barge_ins += u64::from(interrupted.is_some());
+        MediaEvent::SpeechStarted { at, interrupted }
     }
 
     /// When the last message came.
@@ -367,6 +345,10 @@ impl<G> MediaSession<G> {
         loop {
             match self.next_output()? {
                 SessionOutput::Event(event) => return Some(event),
+                SessionOutput::SpeechStarted { at } => {
+                    let heard = self.barges_in().then(|| self.clear(self.heard_at));
+                    return Some(self.speech_started(at, heard));
+                }
                 SessionOutput::Waited { .. } | SessionOutput::Stopped { .. } => {}
             }
         }
@@ -378,6 +360,13 @@ impl<G> MediaSession<G> {
 
     /// The stream is over: says goodbye in-band where the protocol has a word for it, and settles every mark as unknown.
     pub fn end(&mut self) {
+        if let Some(inbound) = &mut self.inbound {
+            let mut sink = Sink {
+                events: &mut self.outputs,
+                stats: &mut self.stats,
+            };
+            inbound.release_all(&mut sink);
+        }
         if let Some(out) = &mut self.outbound {
             for mark in out.marks.drain(..) {
                 // Who waits is told by the end itself.
@@ -400,52 +389,80 @@ impl<G> MediaSession<G> {
         }
     }
 
-    fn take(&mut self, event: CodecEvent, now: Duration) {
+    fn take(&mut self, event: CodecEvent, now: Duration) -> Result<()> {
         match event {
             CodecEvent::Start(start) => {
                 if self.start.is_none() {
-                    self.outbound = Some(Outbound::new(&start, &self.options));
-                    self.start = Some(start);
-                    self.outputs
-                        .push_front(SessionOutput::Event(MediaEvent::Started));
+                    self.begin(start, now)?;
                 }
             }
-            CodecEvent::Audio { payload, timestamp } => self.take_audio(payload, timestamp),
+            CodecEvent::Stop { reason } => {
+                self.outputs.push_back(SessionOutput::Stopped { reason })
+            }
+            early if self.start.is_none() => self.keep(early),
+            CodecEvent::Audio { payload, timestamp } => self.take_audio(payload, timestamp, now),
             CodecEvent::Dtmf { digit, duration } => {
+                self.active_at = now;
                 self.event(MediaEvent::Dtmf { digit, duration })
             }
             CodecEvent::Mark { name } => self.take_mark(&name, now),
             CodecEvent::Cleared => {}
-            CodecEvent::Stop { reason } => {
-                self.outputs.push_back(SessionOutput::Stopped { reason })
-            }
             CodecEvent::Unknown { name, raw } => {
                 self.stats.ignored += 1;
                 let (WireMessage::Text(raw) | WireMessage::Binary(raw)) = raw;
-                // A copy, so that a large message does not stay in memory for its beginning.
-                let raw = Bytes::copy_from_slice(&raw[..raw.len().min(MAX_IGNORED)]);
-                self.event(MediaEvent::Ignored { name, raw });
+                self.event(MediaEvent::Ignored {
+                    name,
+                    raw: beginning(&raw),
+                });
             }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, start: Box<StreamStart>, now: Duration) -> Result<()> {
+        self.inbound = Some(Inbound::new(&start, &self.options).map_err(unsupported)?);
+        self.outbound = Some(Outbound::new(&start, &self.options).map_err(unsupported)?);
+        self.start = Some(start);
+        self.event(MediaEvent::Started);
+        for event in std::mem::take(&mut self.early) {
+            self.take(event, now)?;
+        }
+        Ok(())
+    }
+
+    /// Some carriers may speak before they start the stream. How to read it is known only then.
+    fn keep(&mut self, mut event: CodecEvent) {
+        match &mut event {
+            CodecEvent::Audio { payload, .. } => {
+                self.early_bytes += payload.len();
+                if self.early_bytes > MAX_EARLY_AUDIO {
+                    return;
+                }
+            }
+            CodecEvent::Unknown { raw, .. } => {
+                let (WireMessage::Text(raw) | WireMessage::Binary(raw)) = raw;
+                *raw = beginning(raw);
+            }
+            _ => {}
+        }
+        if self.early.len() < MAX_EARLY {
+            self.early.push_back(event);
         }
     }
 
-    fn take_audio(&mut self, payload: Bytes, timestamp: Option<Duration>) {
+    fn take_audio(&mut self, payload: Bytes, timestamp: Option<Duration>, now: Duration) {
         self.stats.frames_in += 1;
         self.stats.bytes_in += payload.len() as u64;
-        if self.start.is_none() && self.stats.bytes_in > MAX_EARLY_AUDIO {
-            return;
+        if let Some(inbound) = &mut self.inbound {
+            let mut sink = Sink {
+                events: &mut self.outputs,
+                stats: &mut self.stats,
+            };
+            inbound.take(payload, timestamp, now, &mut sink);
+            if inbound.is_speech() {
+                self.active_at = now;
+            }
         }
-        let timestamp = timestamp.unwrap_or(self.inbound_end);
-        // Audio may come before the start on some carriers; its length is not known then.
-        let duration = self.start.as_ref().map_or(Duration::ZERO, |start| {
-            start.inbound.duration_of(payload.len())
-        });
-        self.inbound_end = timestamp + duration;
-        self.event(MediaEvent::Audio(AudioFrame {
-            payload,
-            timestamp,
-            lost: Duration::ZERO,
-        }));
     }
 
     /// A mark came back: what lies before it was played, and so were marks before it. One from before a clear says nothing.
@@ -466,23 +483,15 @@ impl<G> MediaSession<G> {
     }
 
     fn event(&mut self, event: MediaEvent) {
-        if self.start.is_some() || self.outputs.len() < MAX_EARLY {
-            self.outputs.push_back(SessionOutput::Event(event));
-        }
+        self.outputs.push_back(SessionOutput::Event(event));
     }
 }
 
-impl MarkPurpose {
-    fn settle(self, outcome: MarkOutcome) -> SessionOutput {
-        match self {
-            Self::App(mark) => SessionOutput::Event(MediaEvent::Played { mark, outcome }),
-            Self::Wait(id) => {
-                let played = matches!(
-                    outcome,
-                    MarkOutcome::Reached | MarkOutcome::Estimated | MarkOutcome::Unknown
-                );
-                SessionOutput::Waited { id, played }
-            }
-        }
-    }
+/// A copy, so that a large message does not stay in memory for its beginning.
+fn beginning(raw: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(&raw[..raw.len().min(MAX_IGNORED)])
+}
+
+fn unsupported(error: UnsupportedRates) -> Error {
+    Error::unsupported("start stream", error.to_string())
 }

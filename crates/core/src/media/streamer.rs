@@ -1,6 +1,6 @@
 //! The stream that an app talks to.
 
-use super::{Playback, StreamContext};
+use super::{Heard, Playback, StreamContext};
 use crate::{EndReason, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -91,6 +91,18 @@ pub enum MediaEvent {
         /// How long it was pressed, where the carrier tells.
         duration: Option<Duration>,
     },
+    /// The caller speaks, and has for at least [`min_speech`](super::VoiceOptions::min_speech).
+    SpeechStarted {
+        /// When it began, from the stream's start.
+        at: Duration,
+        /// What was heard of the current utterance, if this speech has cleared it.
+        interrupted: Option<Heard>,
+    },
+    /// The caller has paused for [`min_silence`](super::VoiceOptions::min_silence).
+    SpeechEnded {
+        /// When the last word ended, from the stream's start.
+        at: Duration,
+    },
     /// A mark is settled.
     Played {
         /// Its name, as it was given.
@@ -119,6 +131,10 @@ impl fmt::Debug for MediaEvent {
             Self::Audio(frame) => frame.fmt(f),
             // One of many of a PIN, perhaps.
             Self::Dtmf { duration, .. } => write!(f, "Dtmf(***, {duration:?})"),
+            Self::SpeechStarted { at, interrupted } => {
+                write!(f, "SpeechStarted({at:?}, {interrupted:?})")
+            }
+            Self::SpeechEnded { at } => write!(f, "SpeechEnded({at:?})"),
             Self::Played { mark, outcome } => write!(f, "Played({mark}, {outcome:?})"),
             Self::Stopped { reason } => write!(f, "Stopped({reason})"),
             Self::Ignored { name, raw } => write!(f, "Ignored({name}, {} bytes)", raw.len()),
@@ -128,13 +144,16 @@ impl fmt::Debug for MediaEvent {
 
 /// Audio of the caller. `Debug` shows its size only.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AudioFrame {
-    /// The samples, in the inbound format.
+    /// The samples, in the inbound format of the [context](StreamContext::inbound).
     pub payload: Bytes,
     /// When it begins, from the stream's start.
     pub timestamp: Duration,
     /// How much audio before it was lost because the app did not keep up.
     pub lost: Duration,
+    /// Whether it is silence that we put in because the carrier left something out.
+    pub is_filler: bool,
 }
 
 impl fmt::Debug for AudioFrame {

@@ -1,13 +1,12 @@
 //! The right to run one stream, and what is known about it.
 
-use super::StreamStart;
+use super::{StreamOptions, StreamStart};
 use crate::{
     AccountLabel, CallId, CallKey, CallRecord, Direction, EndReason, Error, Party, ProviderName,
     Result, StreamId,
 };
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 use telephony_audio::AudioFormat;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -63,69 +62,6 @@ impl StreamTicket {
                 refuse("the media socket is of another call: its call key differs")
             }
             _ => Ok(()),
-        }
-    }
-}
-
-/// How a stream is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StreamOptions {
-    /// How much audio is sent ahead of its time, so that jitter makes no gaps. An interruption leaves at most this in the
-    /// carrier's buffer. Default 200 ms; two messages where a carrier's messages are longer than half of it.
-    pub lead: Duration,
-    /// How much outbound audio is queued before `send` waits. Default 10 s.
-    pub send_queue: Duration,
-    /// How much inbound audio waits for a slow app before the oldest is lost. Default 5 s.
-    pub receive_queue: Duration,
-    /// How long the carrier has to start the stream. Default 10 s.
-    pub start_deadline: Duration,
-    /// After how long without any message the stream ends. Default 60 s.
-    pub idle_timeout: Duration,
-    /// How long a stream may last. Default 4 h.
-    pub max_duration: Duration,
-    /// How long a write may take. Default 5 s.
-    pub write_deadline: Duration,
-    /// How long what was sent is still played after the app has ended the stream. Default 10 s.
-    pub goodbye: Duration,
-    /// After how long a mark that should have come back is given up. Default 3 s.
-    pub mark_deadline: Duration,
-}
-
-impl Default for StreamOptions {
-    fn default() -> Self {
-        Self {
-            lead: Duration::from_millis(200),
-            send_queue: Duration::from_secs(10),
-            receive_queue: Duration::from_secs(5),
-            start_deadline: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            max_duration: Duration::from_secs(4 * 3600),
-            write_deadline: Duration::from_secs(5),
-            goodbye: Duration::from_secs(10),
-            mark_deadline: Duration::from_secs(3),
-        }
-    }
-}
-
-/// Longer than any stream.
-const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
-
-impl StreamOptions {
-    /// The same, with [`Duration::MAX`] and the like as a year: times beyond it would only overflow.
-    #[must_use]
-    pub fn bounded(self) -> Self {
-        let bound = |duration: Duration| duration.min(FOREVER);
-        Self {
-            lead: bound(self.lead),
-            send_queue: bound(self.send_queue),
-            receive_queue: bound(self.receive_queue),
-            start_deadline: bound(self.start_deadline),
-            idle_timeout: bound(self.idle_timeout),
-            max_duration: bound(self.max_duration),
-            write_deadline: bound(self.write_deadline),
-            goodbye: bound(self.goodbye),
-            mark_deadline: bound(self.mark_deadline),
         }
     }
 }
@@ -193,10 +129,14 @@ pub struct StreamContext {
     pub from: Party,
     /// Who is called.
     pub to: Party,
-    /// The format of what [`recv`](super::Streamer::recv) gives.
+    /// The format of what [`recv`](super::Streamer::recv) gives, as the app chose it.
     pub inbound: AudioFormat,
-    /// The format of what [`send`](super::Streamer::send) takes.
+    /// The format of what [`send`](super::Streamer::send) takes, as the app chose it.
     pub outbound: AudioFormat,
+    /// What the carrier sends.
+    pub wire_inbound: AudioFormat,
+    /// What the carrier takes.
+    pub wire_outbound: AudioFormat,
     /// Parameters that the carrier handed back, and the app's own data of the call.
     pub parameters: BTreeMap<String, String>,
     /// Cancelled when the stream is over: for tasks of the app that belong to it.
@@ -217,6 +157,8 @@ impl fmt::Debug for StreamContext {
             .field("direction", &self.direction)
             .field("inbound", &self.inbound)
             .field("outbound", &self.outbound)
+            .field("wire_inbound", &self.wire_inbound)
+            .field("wire_outbound", &self.wire_outbound)
             .field("parameters", &self.parameters.keys())
             .finish_non_exhaustive()
     }
@@ -237,8 +179,10 @@ impl StreamContext {
             direction: call.direction,
             from: call.from.clone(),
             to: call.to.clone(),
-            inbound: start.inbound,
-            outbound: start.outbound,
+            inbound: ticket.options.receive_format.on(start.inbound),
+            outbound: ticket.options.send_format.on(start.outbound),
+            wire_inbound: start.inbound,
+            wire_outbound: start.outbound,
             parameters,
             cancellation: CancellationToken::new(),
             closed: CancellationToken::new(),

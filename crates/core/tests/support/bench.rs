@@ -1,6 +1,6 @@
 //! A stream stepped on a clock of our own, with a carrier that plays in real time.
 
-use super::{ScriptedCodec, Sent, speech};
+use super::{ScriptedCodec, Sent, speech, untouched};
 use bytes::Bytes;
 use std::time::Duration;
 use telephony_core::audio::AudioFormat;
@@ -26,7 +26,7 @@ pub(crate) struct Bench<G = ()> {
 impl Bench<()> {
     /// A stream that began now.
     pub(crate) fn new(start: StreamStart) -> Self {
-        Self::with_options(start, StreamOptions::default())
+        Self::with_options(start, untouched())
     }
 
     pub(crate) fn with_options(start: StreamStart, options: StreamOptions) -> Self {
@@ -61,6 +61,24 @@ impl<G> Bench<G> {
         let audio = speech(self.pushed, len);
         self.pushed += len;
         self.session.push(audio, guard, self.now);
+    }
+
+    /// Pushes this very audio.
+    pub(crate) fn push_audio(&mut self, audio: impl Into<Bytes>, guard: G) {
+        self.session.push(audio.into(), guard, self.now);
+    }
+
+    /// The caller says something; what the app gets of it.
+    pub(crate) fn hear(&mut self, audio: impl Into<Bytes>) -> Vec<MediaEvent> {
+        self.session
+            .receive(WireMessage::Binary(audio.into()), self.now)
+            .expect("the stream goes on");
+        self.events()
+    }
+
+    /// The events since the last look.
+    pub(crate) fn events(&mut self) -> Vec<MediaEvent> {
+        std::iter::from_fn(|| self.session.next_event()).collect()
     }
 
     /// All that was pushed.

@@ -9,9 +9,9 @@ pub(crate) mod store;
 
 use bytes::Bytes;
 use std::time::Duration;
-use telephony_core::audio::{AudioFormat, FrameRules};
+use telephony_core::audio::{AudioFormat, FrameRules, encode, tone};
 use telephony_core::media::{
-    CodecEvent, Decoded, EndSignal, EndTrigger, MediaCodec, MediaCommand, StreamOptions,
+    AppFormat, CodecEvent, Decoded, EndSignal, EndTrigger, MediaCodec, MediaCommand, StreamOptions,
     StreamStart, StreamTicket, WireMessage,
 };
 use telephony_core::{
@@ -19,7 +19,7 @@ use telephony_core::{
     OsRandom, Party, ProviderName, Result, StreamId,
 };
 
-pub(crate) fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
@@ -40,6 +40,13 @@ pub(crate) fn wide() -> StreamStart {
 /// Multiples of 20 ms of PCM16 at 8 kHz, best 200 ms.
 pub(crate) fn chunky() -> StreamStart {
     start(AudioFormat::PCM16_8000, (320, 3_200, 100_000))
+}
+
+/// Default options, and audio as the carrier has it, whose bytes the tests tell apart; their noise is no voice.
+pub(crate) fn untouched() -> StreamOptions {
+    let mut options = StreamOptions::default().with_format(AppFormat::Carrier);
+    options.voice = None;
+    options
 }
 
 fn start(format: AudioFormat, (unit, preferred, max): (usize, usize, usize)) -> StreamStart {
@@ -77,7 +84,8 @@ pub(crate) fn assert_audio(got: &[u8], wanted: &[u8]) {
     );
 }
 
-/// A codec whose messages are words: binary is audio both ways; in come `start`, `dtmf:5`, `mark:name`, `cleared`,
+/// A codec whose messages are words: binary is audio both ways; in come `start`, `dtmf:5`,
+/// `at:20:160:7` (audio of 20 ms after the start, 160 times the byte 7), `tone:20` (20 ms of 400 Hz), `mark:name`, `cleared`,
 /// `stop`, `stop:why`, `ping` (wants `pong` back), `bad` (malformed), `fatal` (the stream cannot go on); out go
 /// `mark:name`, `clear` and, at the end, `bye`.
 #[derive(Debug)]
@@ -136,6 +144,25 @@ impl MediaCodec for ScriptedCodec {
             "stop" => CodecEvent::Stop {
                 reason: (!value.is_empty()).then(|| value.to_owned()),
             },
+            "at" => {
+                let mut parts = value.split(':').map(|part| part.parse::<u64>().unwrap());
+                let (at, len, byte) = (parts.next(), parts.next(), parts.next());
+                let byte = u8::try_from(byte.unwrap()).unwrap();
+                CodecEvent::Audio {
+                    payload: vec![byte; usize::try_from(len.unwrap()).unwrap()].into(),
+                    timestamp: at.map(Duration::from_millis),
+                }
+            }
+            "tone" => {
+                let mut payload = Vec::new();
+                let format = self.start.inbound;
+                let samples = tone::tone(format.rate, 400.0, ms(20), 0.3);
+                encode(format.encoding, &samples, &mut payload);
+                CodecEvent::Audio {
+                    payload: payload.into(),
+                    timestamp: value.parse().ok().map(Duration::from_millis),
+                }
+            }
             "ping" => {
                 decoded.replies.push(WireMessage::text("pong"));
                 return Ok(());

@@ -207,6 +207,19 @@ impl Carrier {
 pub(crate) struct Voice(mpsc::Sender<Result<WireMessage, SocketError>>);
 
 impl Voice {
+    pub(crate) async fn speak(&self, audio: Bytes) {
+        self.0.send(Ok(WireMessage::Binary(audio))).await.unwrap();
+    }
+
+    /// The same, unless our end is gone.
+    pub(crate) async fn try_speak(&self, audio: Bytes) {
+        let _ = self.0.send(Ok(WireMessage::Binary(audio))).await;
+    }
+
+    pub(crate) async fn try_say(&self, text: &str) {
+        let _ = self.0.send(Ok(WireMessage::text(text))).await;
+    }
+
     pub(crate) async fn say(&self, text: &str) {
         self.0.send(Ok(WireMessage::text(text))).await.unwrap();
     }
