@@ -24,6 +24,9 @@ use tokio_util::task::TaskTracker;
 /// How often calls that are over are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
+/// How many of them at once.
+const EXPIRED_AT_ONCE: usize = 1_000;
+
 /// How long the carriers' calls have to be ended after their streams, when we shut down.
 const HANG_UP: Duration = Duration::from_secs(10);
 
@@ -218,10 +221,10 @@ impl CallServer {
     async fn expire_calls(&self) {
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;
-            match self.store().expire().await {
-                Ok(dead) if dead.is_empty() => {}
-                Ok(dead) => tracing::warn!(
-                    calls = dead.len(),
+            match self.store().expire(EXPIRED_AT_ONCE).await {
+                Ok(found) if found.never_started.is_empty() => {}
+                Ok(found) => tracing::warn!(
+                    calls = found.never_started.len(),
                     "calls that nobody heard of for too long were given up"
                 ),
                 Err(error) => tracing::error!(%error, "the call store could not be tidied up"),

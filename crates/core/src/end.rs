@@ -1,11 +1,13 @@
 //! Why a stream or a call ended.
 
 use crate::CallStatus;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Why a stream or a call ended. The first reason stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum EndReason {
     /// The carrier stopped the stream, with its word for why.
     CarrierStopped(Option<String>),
@@ -25,6 +27,8 @@ pub enum EndReason {
     MaxDuration,
     /// This node shuts down.
     Shutdown,
+    /// The node that held the stream is lost; another one ends what it left behind.
+    NodeLost,
     /// Our writes did not get through in time.
     WriteTimeout,
     /// The carrier opened no socket, or sent no webhook, in time.
@@ -53,6 +57,7 @@ impl EndReason {
             Self::Silence => "silence",
             Self::MaxDuration => "max-duration",
             Self::Shutdown => "shutdown",
+            Self::NodeLost => "node-lost",
             Self::WriteTimeout => "write-timeout",
             Self::NeverStarted => "never-started",
             Self::Protocol => "protocol",
@@ -69,6 +74,7 @@ impl EndReason {
                 | Self::Silence
                 | Self::MaxDuration
                 | Self::Shutdown
+                | Self::NodeLost
                 | Self::Protocol
         )
     }

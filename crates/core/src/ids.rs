@@ -11,6 +11,7 @@
 
 use crate::{Error, ErrorKind, RandomSource, Result};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -75,7 +76,8 @@ carrier_id! {
 }
 
 /// A carrier's name, in lower case: `twilio`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ProviderName(Cow<'static, str>);
 
 impl ProviderName {

@@ -56,8 +56,9 @@ pub use report::{Metadata, Metric, Report, ReportEvent, metadata};
 pub use rest::{Limiter, Repeat, RestClient, RetryOptions};
 pub use settings::{ConfigKey, Settings, de};
 pub use store::{
-    CallRecord, CallStore, ClaimedStream, MediaGrant, MemoryStore, MemoryStoreOptions, NewCall,
-    StatusUpdate,
+    AccountLimits, CallRate, CallRecord, CallStore, ClaimedStream, Expired, FirstTime, KeptAnswer,
+    MediaGrant, MemoryStore, MemoryStoreOptions, NewCall, NodeId, RequestName, StatusUpdate,
+    StorePolicy,
 };
 pub use telephony::Telephony;
 pub use telephony_audio as audio;

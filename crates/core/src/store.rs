@@ -14,241 +14,64 @@
 //! assert_eq!(store.wait_for_end(&key).await?, EndReason::CallEnded(CallStatus::Completed));
 //! # Ok(()) }
 //! ```
+//!
+//! # What a server does with a store
+//! | when | what |
+//! |---|---|
+//! | a verified request came | [`first_time`](CallStore::first_time), and [`keep_answer`](CallStore::keep_answer) once it is answered |
+//! | a call comes in or is placed | [`open`](CallStore::open); [`attach`](CallStore::attach) once the carrier tells its id |
+//! | an answer offers a stream | [`mint_token`](CallStore::mint_token) |
+//! | a media socket comes | [`claim_token`](CallStore::claim_token), then [`wait_for_stream_end`](CallStore::wait_for_stream_end); at its end [`finish_stream`](CallStore::finish_stream) |
+//! | the carrier reports a status | [`update_status`](CallStore::update_status) |
+//! | every third of a lease | [`renew_lease`](CallStore::renew_lease) |
+//! | every few seconds | [`expire`](CallStore::expire): hang up what is orphaned, ask the carrier for what is silent |
+//!
+//! # When nobody says that a call is over
+//! All times are in [`StorePolicy`]. A call that is not up yet, of which nothing was heard and for which no media socket
+//! came, is ended as [never started](EndReason::NeverStarted) after 10 minutes: every outbound one, and an inbound one that
+//! was offered a stream. A call without a live stream of which nothing was heard for a minute is [silent](Expired::silent):
+//! its last callback may be lost. Whatever else is forgotten after 5 hours without a sign.
 
 mod memory;
+mod node;
+mod policy;
+mod record;
+mod replay;
 
 pub use memory::{MemoryStore, MemoryStoreOptions};
+pub use node::NodeId;
+pub use policy::{AccountLimits, CallRate, StorePolicy};
+pub use record::{
+    CallRecord, ClaimedStream, DataChanges, Expired, MAX_DATA_NAMES, MAX_DATA_VALUE, MediaGrant,
+    NewCall, StatusUpdate, check_data, too_much_data,
+};
+pub use replay::{FirstTime, KeptAnswer, MAX_ANSWER_BODY, RequestName};
 
 use crate::{
-    AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, Direction,
-    EndReason, MediaToken, Party, ProviderName, Result, Transition,
+    AccountLabel, Answer, CallId, CallKey, CallStatus, CarrierCall, EndReason, MediaToken, Result,
 };
 use async_trait::async_trait;
-use std::collections::BTreeMap;
-use std::fmt::{self, Debug};
-use std::time::{Duration, SystemTime};
+use std::fmt::Debug;
+use std::time::Duration;
 
-/// A call to remember.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct NewCall {
-    /// Our id of it.
-    pub key: CallKey,
-    /// The carrier.
-    pub provider: ProviderName,
-    /// The account.
-    pub account: AccountLabel,
-    /// The carrier's id, where it is known already.
-    pub call_id: Option<CallId>,
-    /// Who started it.
-    pub direction: Direction,
-    /// Who calls.
-    pub from: Party,
-    /// Who is called.
-    pub to: Party,
-    /// Where at the carrier it lives, if not where the account does.
-    pub home: Option<String>,
-    /// Where it is, where that is known already.
-    pub status: Option<CallStatus>,
-    /// The app's own data.
-    pub data: BTreeMap<String, String>,
-    /// What it is to do when the carrier asks for it.
-    pub next: Option<Answer>,
-}
-
-impl NewCall {
-    /// A call from the first to the second of `parties`.
-    #[must_use]
-    pub fn new(
-        key: CallKey,
-        provider: ProviderName,
-        account: AccountLabel,
-        direction: Direction,
-        (from, to): (Party, Party),
-    ) -> Self {
-        Self {
-            key,
-            provider,
-            account,
-            call_id: None,
-            direction,
-            from,
-            to,
-            home: None,
-            status: None,
-            data: BTreeMap::new(),
-            next: None,
-        }
-    }
-
-    /// With the carrier's id.
-    #[must_use]
-    pub fn with_call_id(mut self, id: Option<CallId>) -> Self {
-        self.call_id = id;
-        self
-    }
-
-    /// Lives there at the carrier.
-    #[must_use]
-    pub fn with_home(mut self, home: Option<String>) -> Self {
-        self.home = home;
-        self
-    }
-
-    /// With what it is to do when the carrier asks for it.
-    #[must_use]
-    pub fn with_next(mut self, next: Answer) -> Self {
-        self.next = Some(next);
-        self
-    }
-
-    /// With a status that is known already.
-    #[must_use]
-    pub fn with_status(mut self, status: Option<CallStatus>) -> Self {
-        self.status = status;
-        self
-    }
-
-    /// With the app's own data.
-    #[must_use]
-    pub fn with_data(mut self, data: BTreeMap<String, String>) -> Self {
-        self.data = data;
-        self
-    }
-}
-
-/// A call that is remembered.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct CallRecord {
-    /// Our id of it.
-    pub key: CallKey,
-    /// The carrier.
-    pub provider: ProviderName,
-    /// The account.
-    pub account: AccountLabel,
-    /// The carrier's id, once it is known.
-    pub call_id: Option<CallId>,
-    /// Where at the carrier it lives, if not where the account does.
-    pub home: Option<String>,
-    /// Who started it.
-    pub direction: Direction,
-    /// Who calls.
-    pub from: Party,
-    /// Who is called.
-    pub to: Party,
-    /// Where it is.
-    pub status: CallStatus,
-    /// Where it was, and since when, oldest first. The last is where it is now.
-    pub history: Vec<(SystemTime, CallStatus)>,
-    /// The app's own data.
-    pub data: BTreeMap<String, String>,
-    /// How often it was given something else to do. A stream that began before does not hang it up.
-    pub transfers: u32,
-    /// How many media sockets of it are open.
-    pub live_streams: u32,
-    /// Why it ended, if it has.
-    pub ended: Option<EndReason>,
-}
-
-impl CallRecord {
-    /// The call as the carrier knows it, once the carrier's id is known.
-    #[must_use]
-    pub fn carrier_call(&self) -> Option<CarrierCall> {
-        let id = self.call_id.clone()?;
-        Some(CarrierCall::new(id).at(self.home.clone()))
-    }
-}
-
-/// What a media token is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MediaGrant {
-    /// For how long.
-    pub lifetime: Duration,
-    /// What comes when the stream is over.
-    pub then: AfterStream,
-}
-
-impl MediaGrant {
-    /// One media socket within that time; the call ends with it.
-    #[must_use]
-    pub fn new(lifetime: Duration) -> Self {
-        Self {
-            lifetime,
-            then: AfterStream::HangUp,
-        }
-    }
-
-    /// What comes when the stream is over.
-    #[must_use]
-    pub fn then(mut self, then: AfterStream) -> Self {
-        self.then = then;
-        self
-    }
-}
-
-/// A media stream that a token was taken for.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ClaimedStream {
-    /// Its call.
-    pub call: CallRecord,
-    /// What comes when it is over.
-    pub then: AfterStream,
-}
-
-impl ClaimedStream {
-    /// A stream of that call.
-    #[must_use]
-    pub fn new(call: CallRecord, then: AfterStream) -> Self {
-        Self { call, then }
-    }
-}
-
-impl Debug for NewCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewCall")
-            .field("key", &self.key)
-            .field("account", &self.account)
-            .field("call_id", &self.call_id)
-            .field("direction", &self.direction)
-            .field("data", &self.data.keys())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Debug for CallRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallRecord")
-            .field("key", &self.key)
-            .field("account", &self.account)
-            .field("call_id", &self.call_id)
-            .field("direction", &self.direction)
-            .field("status", &self.status)
-            .field("data", &self.data.keys())
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a status report did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusUpdate {
-    /// Whether the call moved.
-    pub transition: Transition,
-    /// Where it is now.
-    pub status: CallStatus,
-}
+/// How long a status history gets. No real call has more.
+pub const MAX_HISTORY: usize = 32;
+/// How many media tokens of one call are remembered; of more, the oldest that are over are forgotten.
+pub const MAX_TOKENS: usize = 32;
 
 /// Where calls are remembered. Each operation is atomic, also among many nodes.
 #[async_trait]
 pub trait CallStore: Debug + Send + Sync {
+    /// This node, which holds the streams that are claimed through this store.
+    fn node(&self) -> &NodeId;
+
     /// Remembers a call. If the account has one with that carrier's id already, that one is given back unchanged: carriers
     /// repeat their requests.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store) if it fails or is full.
+    /// [`RateLimited`](crate::ErrorKind::RateLimited) if the account's [limits](AccountLimits) are reached;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if its data is [too much](check_data);
+    /// [`Store`](crate::ErrorKind::Store) if the store fails or is full, or there is a call with this key.
     async fn open(&self, call: NewCall) -> Result<CallRecord>;
 
     /// Attaches the carrier's id. The same id again is fine, and adds where the call lives if that was not known.
@@ -257,6 +80,13 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store), also if it has another id already.
     async fn attach(&self, key: &CallKey, call: &CarrierCall) -> Result<()>;
 
+    /// Changes the data that the app keeps with the call.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if it becomes
+    /// [too much](check_data), and nothing is changed; [`Store`](crate::ErrorKind::Store).
+    async fn update_data(&self, key: &CallKey, changes: DataChanges) -> Result<()>;
+
     /// Gives out the right to open one media socket of this call. What an earlier answer offered and nobody took is void.
     ///
     /// # Errors
@@ -264,7 +94,8 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`Store`](crate::ErrorKind::Store).
     async fn mint_token(&self, key: &CallKey, token: &MediaToken, grant: MediaGrant) -> Result<()>;
 
-    /// Takes that right; exactly one taker wins.
+    /// Takes that right; exactly one taker wins. This [node](Self::node) holds the stream from then on, as long as it
+    /// [renews its lease](Self::renew_lease).
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such token for this account or its time is over;
@@ -289,10 +120,11 @@ pub trait CallStore: Debug + Send + Sync {
     async fn finish_stream(&self, token: &MediaToken) -> Result<()>;
 
     /// Waits until the stream of a claimed token is to end: its call has ended, or it was
-    /// [stopped](Self::stop_streams), wherever that happens.
+    /// [stopped](Self::stop_streams), wherever that happens. A store that fails while this waits only makes it later, and
+    /// one that has lost all that it knew says nothing any more: a stream has its own ends.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store) if it fails at once.
     async fn wait_for_stream_end(&self, token: &MediaToken) -> Result<EndReason>;
 
     /// Tells the open media sockets of this call to close for that reason, while the call goes on. How many were told.
@@ -332,10 +164,11 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
     async fn end(&self, key: &CallKey, reason: EndReason) -> Result<bool>;
 
-    /// Waits until the call has ended, wherever that happens. The caller sets the deadline.
+    /// Waits until the call has ended, wherever that happens. The caller sets the deadline. A store that fails while this
+    /// waits only makes it later; a call that is forgotten meanwhile has [never started](EndReason::NeverStarted).
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store) if it fails at once.
     async fn wait_for_end(&self, key: &CallKey) -> Result<EndReason>;
 
     /// The call with that key.
@@ -350,10 +183,33 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`Store`](crate::ErrorKind::Store).
     async fn find_by_id(&self, account: &AccountLabel, id: &CallId) -> Result<Option<CallRecord>>;
 
-    /// Forgets what is over: calls that ended long enough ago, and calls that nobody heard of for too long, which are ended
-    /// as [`NeverStarted`](EndReason::NeverStarted) and given back.
+    /// Says that this node lives, for [`StorePolicy::lease`] from now. The streams of a node that does not are given to
+    /// others by [`expire`](Self::expire).
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).
-    async fn expire(&self) -> Result<Vec<CallRecord>>;
+    async fn renew_lease(&self) -> Result<()>;
+
+    /// Forgets calls that ended long enough ago, and finds what needs care, at most `limit` of each kind: see [`Expired`].
+    /// Each find is given to one asker only, on whichever node.
+    ///
+    /// # Errors
+    /// [`Store`](crate::ErrorKind::Store). What was found until then is lost to the asker: never-started calls are ended all
+    /// the same, and calls of orphaned streams come as silent ones later.
+    async fn expire(&self, limit: usize) -> Result<Expired>;
+
+    /// Whether this request comes for the first time. If it does, the asker works on it and then
+    /// [keeps its answer](Self::keep_answer); a repeat waits for that answer, at most for `wait`. A first asker that keeps
+    /// nothing within [`StorePolicy::answer_time`] has failed: the next one is the first.
+    ///
+    /// # Errors
+    /// [`Store`](crate::ErrorKind::Store).
+    async fn first_time(&self, request: &RequestName, wait: Duration) -> Result<FirstTime>;
+
+    /// Keeps the answer to a request for its repeats; [`None`] if there is none, so that a repeat is worked on as the first.
+    /// An answer that is kept already stays.
+    ///
+    /// # Errors
+    /// [`Store`](crate::ErrorKind::Store).
+    async fn keep_answer(&self, request: &RequestName, answer: Option<KeptAnswer>) -> Result<()>;
 }

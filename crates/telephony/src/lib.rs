@@ -46,11 +46,14 @@
 //! | what carriers report | [`CallEvent`] |
 //! | a server | [`CallServer`], feature `axum` |
 //! | placing and steering calls | [`Calls`], [`OutboundCall`]; an HTTP client: [`ports`](fn@ports), feature `reqwest` |
+//! | many nodes | `RedisStore`, feature `redis`; a store of your own: [`CallStore`] |
 //! | a carrier of your own | [`Telephony`], [`media::MediaCodec`], [`Registry`] |
 //!
 //! # Features
-//! All are on by default: `twilio`, `vonage`, `exotel` (one carrier each), `axum` (the server), `reqwest` (an HTTP client for
+//! On by default: `twilio`, `vonage`, `exotel` (one carrier each), `axum` (the server), `reqwest` (an HTTP client for
 //! placing and steering calls), `file` (accounts from a TOML or JSON file).
+//!
+//! Off by default: `redis` (the call store of many nodes), with `redis-tls` and `redis-cluster`.
 
 mod open;
 mod provider;
@@ -68,6 +71,8 @@ pub use telephony_core::*;
 pub use telephony_axum::{BoxError, CallHandler, CallServer, EventContext, ServerOptions};
 #[cfg(feature = "exotel")]
 pub use telephony_exotel as exotel;
+#[cfg(feature = "redis")]
+pub use telephony_redis as redis;
 #[cfg(feature = "reqwest")]
 pub use telephony_reqwest as reqwest;
 #[cfg(feature = "twilio")]

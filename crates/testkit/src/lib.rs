@@ -48,6 +48,9 @@
 //! | Vonage | NCCO or URL; RS256 token; 3 calls and 15 requests per second | `hangup`, also of the socket's leg | `transfer` | `dtmf` | fetch | fetch, list |
 //! | Exotel | two numbers, flow or stream; Basic; 200 requests per minute | – | – | – | fetch | fetch, list |
 //!
+//! # Call stores
+//! [`store`] is something else: the rules that every call store keeps, for people who bring their own.
+//!
 //! # Time
 //! [`SimulatedCall::speed`] makes call time run faster: speech, silence, prompts and playout. Deadlines and latencies
 //! are wall time, because the app does not get faster.
@@ -65,6 +68,7 @@ pub mod persona;
 pub mod script;
 mod simulator;
 mod speech;
+pub mod store;
 pub mod trace;
 
 pub use self::carrier::{ServeError, SimulatedCarrier};

@@ -3,6 +3,7 @@
 use super::Party;
 use super::document::Document;
 use super::steps::{AfterStream, Dial, Gather, Play, Redirect, RejectReason, Say, Step, Stream};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What to do with a call: steps that are done one after the other.
@@ -17,7 +18,8 @@ use std::time::Duration;
 ///     .then_gather(Gather::digits(1).with_prompt("Press 1 for sales.").with_timeout(Duration::from_secs(5)));
 /// assert_eq!(menu.steps().len(), 2);
 /// ```
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Answer {
     steps: Vec<Step>,
     document: Option<Document>,

@@ -1,13 +1,14 @@
 //! A carrier's own document as an answer.
 
 use crate::{CallLinks, Error, ErrorKind, ProviderName, Result};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The carrier's own document (TwiML, NCCO, JSON), for what the steps cannot say.
 ///
 /// It is checked as far as the carrier crate knows the format. Placeholders become our links, escaped as the format needs
 /// it: `{{media_url}}`, `{{answer_url}}`, `{{status_url}}`, `{{events_url}}`, `{{call_key}}`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     provider: ProviderName,
     body: String,

@@ -1,10 +1,12 @@
 //! Who is on the other end: a number, a SIP address, a named client, or somebody who does not say.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One end of a call. Its `Debug` tells the kind, never the address.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Party {
     /// A phone number in E.164, with its `+`.
     Number(String),

@@ -1,10 +1,12 @@
 //! The state of a call, the same for every carrier, and the rules by which it moves.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Who started the call. Set when the call is created and never changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Somebody calls us.
     Inbound,
@@ -30,7 +32,8 @@ impl fmt::Display for Direction {
 }
 
 /// Where a call is. A carrier's word that is none of these is an event, never a status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CallStatus {
     /// The carrier has taken the call and not dialled yet.
     Queued,

@@ -1,14 +1,16 @@
 //! The steps that an answer is made of.
 
 use super::Party;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 use telephony_audio::SampleRate;
 
 /// One step of an answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Connect the call to our media socket, both ways.
     Stream(Stream),
@@ -49,7 +51,8 @@ impl Step {
 }
 
 /// What comes when the stream is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AfterStream {
     /// The call ends.
     #[default]
@@ -59,14 +62,16 @@ pub enum AfterStream {
 }
 
 /// A two-way media stream.
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(default)]
 pub struct Stream {
     /// What comes when it is over. Default: hang up.
     pub then: AfterStream,
     /// Handed back by the carrier when the stream starts. Keep them short: one carrier takes 3 of them in 256 characters.
     pub parameters: BTreeMap<String, String>,
     /// The rate on the wire, where the carrier lets us choose. Default: as the account is configured.
+    #[serde(with = "rate", skip_serializing_if = "Option::is_none")]
     pub rate: Option<SampleRate>,
 }
 
@@ -109,9 +114,32 @@ impl fmt::Debug for Stream {
     }
 }
 
+/// A rate as its Hz, so that the audio crate need not know of serde.
+mod rate {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+    use telephony_audio::SampleRate;
+
+    pub(super) fn serialize<S: Serializer>(
+        rate: &Option<SampleRate>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        rate.map(SampleRate::hz).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SampleRate>, D::Error> {
+        let hz = Option::<u32>::deserialize(deserializer)?;
+        let rate =
+            |hz| SampleRate::new(hz).ok_or_else(|| D::Error::custom("this is no sample rate"));
+        hz.map(rate).transpose()
+    }
+}
+
 /// A text to speak. `Debug` shows its length only.
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(default)]
 pub struct Say {
     /// The text. It is escaped as the carrier's document needs it.
     pub text: String,
@@ -153,7 +181,7 @@ impl<T: Into<String>> From<T> for Say {
 }
 
 /// An audio file to play. `Debug` does not show where it is.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Play {
     /// Where the carrier fetches it.
@@ -187,8 +215,9 @@ impl<T: Into<String>> From<T> for Play {
 }
 
 /// What is spoken or played while we wait for keys.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Prompt {
     /// A text.
     Say(Say),
@@ -198,7 +227,7 @@ pub enum Prompt {
 
 /// Asks for keys or speech. What the caller entered comes as
 /// [`CallEventKind::DigitsGathered`](super::CallEventKind::DigitsGathered), also when it is nothing, and may be answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Gather {
     /// What is spoken or played meanwhile; the first key ends it.
@@ -305,7 +334,7 @@ impl Gather {
 }
 
 /// Connects the caller with somebody else.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Dial {
     /// Who is rung; several at once where the carrier can.
@@ -373,8 +402,9 @@ impl From<&str> for Dial {
 }
 
 /// Why a call is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum RejectReason {
     /// The caller hears that it did not go through.
     #[default]
@@ -384,8 +414,9 @@ pub enum RejectReason {
 }
 
 /// Where the carrier asks what to do next.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Redirect {
     /// At our own answer URL.
     Here,

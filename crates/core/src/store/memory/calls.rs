@@ -1,0 +1,454 @@
+//! The calls and their media tokens, as maps.
+
+mod expiry;
+
+use super::guard::{Accounts, Leases};
+use super::{MemoryStoreOptions, NodeId};
+use crate::store::{
+    CallRecord, ClaimedStream, DataChanges, MAX_DATA_NAMES, MAX_HISTORY, MAX_TOKENS, MediaGrant,
+    NewCall, StatusUpdate, StorePolicy, too_much_data,
+};
+use crate::{
+    AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, EndReason, Error,
+    ErrorKind, MediaToken, Result, Transition,
+};
+use std::collections::HashMap;
+use std::time::SystemTime;
+use tokio::sync::watch;
+
+type Ended = watch::Receiver<Option<EndReason>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    by_key: HashMap<CallKey, Entry>,
+    by_id: HashMap<(AccountLabel, CallId), CallKey>,
+    tokens: HashMap<MediaToken, Token>,
+    accounts: Accounts,
+    pub(super) leases: Leases,
+    /// When a full store was last searched for room.
+    searched: Option<SystemTime>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: CallRecord,
+    ended: watch::Sender<Option<EndReason>>,
+    /// The last news of it.
+    seen: SystemTime,
+    /// When its carrier should be asked, if there is nothing new until then.
+    ask_at: SystemTime,
+    /// How often that was said since then.
+    asked: u32,
+    /// A media socket came for it.
+    was_claimed: bool,
+    /// Its media tokens, oldest first.
+    tokens: Vec<MediaToken>,
+    next: Next,
+}
+
+/// What a call is to do when the carrier asks.
+#[derive(Debug, Default)]
+struct Next {
+    answer: Option<Answer>,
+    /// The request that took it.
+    taken_by: Option<String>,
+}
+
+#[derive(Debug)]
+struct Token {
+    key: CallKey,
+    /// Never, if the clock does not go that far.
+    expires: Option<SystemTime>,
+    state: TokenState,
+    then: AfterStream,
+    /// How often the call had been given something else to do when the stream began.
+    transfers: u32,
+    /// Tells the stream to stop.
+    stopped: watch::Sender<Option<EndReason>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TokenState {
+    Offered,
+    Claimed(NodeId),
+    /// The stream has come and gone.
+    Over,
+}
+
+impl Token {
+    fn holder(&self) -> Option<&NodeId> {
+        match &self.state {
+            TokenState::Claimed(node) => Some(node),
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    fn touch(&mut self, now: SystemTime, policy: &StorePolicy) {
+        self.seen = now;
+        self.asked = 0;
+        self.ask_at = now + policy.silent_pause(0);
+    }
+
+    /// Whether this was the first.
+    fn end(&mut self, reason: EndReason, now: SystemTime) -> bool {
+        if self.record.ended.is_some() {
+            return false;
+        }
+        self.record.ended = Some(reason.clone());
+        self.seen = now;
+        self.ended.send_replace(Some(reason));
+        true
+    }
+
+    /// As it is told to others.
+    fn record(&self, tokens: &HashMap<MediaToken, Token>) -> CallRecord {
+        let mut record = self.record.clone();
+        let holders = self
+            .tokens
+            .iter()
+            .filter_map(|name| tokens.get(name)?.holder());
+        record.held_by = holders.cloned().collect();
+        record.live_streams = u32::try_from(record.held_by.len()).unwrap_or(u32::MAX);
+        record.held_by.sort();
+        record.held_by.dedup();
+        record
+    }
+}
+
+pub(super) fn not_found(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        operation,
+        "there is no such call, or it is over for too long",
+    )
+}
+
+fn has_ended(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Closed, operation, "the call has ended")
+}
+
+impl Calls {
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    fn entry(&mut self, key: &CallKey, operation: &'static str) -> Result<&mut Entry> {
+        self.by_key.get_mut(key).ok_or_else(|| not_found(operation))
+    }
+
+    pub(super) fn record(&self, key: &CallKey) -> Option<CallRecord> {
+        let entry = self.by_key.get(key)?;
+        Some(entry.record(&self.tokens))
+    }
+
+    pub(super) fn record_by_id(&self, id: &(AccountLabel, CallId)) -> Option<CallRecord> {
+        self.record(self.by_id.get(id)?)
+    }
+
+    pub(super) fn open(
+        &mut self,
+        call: NewCall,
+        now: SystemTime,
+        options: &MemoryStoreOptions,
+    ) -> Result<CallRecord> {
+        const OPERATION: &str = "open call";
+        let refuse = |detail: &str| Err(Error::new(ErrorKind::Store, OPERATION, detail));
+        let by_id = call.call_id.clone().map(|id| (call.account.clone(), id));
+        if let Some(known) = by_id.as_ref().and_then(|id| self.record_by_id(id)) {
+            return Ok(known);
+        }
+        if self.by_key.contains_key(&call.key) {
+            return refuse("there is a call with this key already");
+        }
+        if self.by_key.len() >= options.max_calls {
+            self.search_for_room(now, &options.policy);
+        }
+        if self.by_key.len() >= options.max_calls {
+            return refuse("the call store is full");
+        }
+        let limits = options.policy.limits_of(&call.account);
+        self.accounts.admit(&call.account, limits, now)?;
+        let next = Next {
+            answer: call.next.clone(),
+            taken_by: None,
+        };
+        let record = CallRecord::opened(call, now);
+        if record.ended.is_some() {
+            self.accounts.release(&record.account);
+        }
+        if let Some(id) = by_id {
+            self.by_id.insert(id, record.key.clone());
+        }
+        let entry = Entry {
+            record: record.clone(),
+            ended: watch::Sender::new(record.ended.clone()),
+            seen: now,
+            ask_at: now + options.policy.silent_pause(0),
+            asked: 0,
+            was_claimed: false,
+            tokens: Vec::new(),
+            next,
+        };
+        self.by_key.insert(record.key.clone(), entry);
+        Ok(record)
+    }
+
+    pub(super) fn attach(&mut self, key: &CallKey, call: &CarrierCall) -> Result<()> {
+        const OPERATION: &str = "attach call id";
+        let taken = |detail: &str| Err(Error::new(ErrorKind::Store, OPERATION, detail));
+        let record = &mut self.entry(key, OPERATION)?.record;
+        match &record.call_id {
+            Some(known) if *known == call.id => {
+                record.home = record.home.take().or_else(|| call.home.clone());
+                return Ok(());
+            }
+            Some(_) => return taken("the call has another carrier id already"),
+            None => {}
+        }
+        let by_id = (record.account.clone(), call.id.clone());
+        if self.by_id.get(&by_id).is_some_and(|other| other != key) {
+            return taken("another call has this carrier id already");
+        }
+        self.by_id.insert(by_id, key.clone());
+        let record = &mut self.entry(key, OPERATION)?.record;
+        record.call_id = Some(call.id.clone());
+        record.home = record.home.take().or_else(|| call.home.clone());
+        Ok(())
+    }
+
+    pub(super) fn update_data(&mut self, key: &CallKey, changes: DataChanges) -> Result<()> {
+        let data = &mut self.entry(key, "keep data")?.record.data;
+        let mut changed = data.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => drop(changed.insert(name, value)),
+                None => drop(changed.remove(&name)),
+            }
+        }
+        if changed.len() > MAX_DATA_NAMES {
+            return Err(too_much_data());
+        }
+        *data = changed;
+        Ok(())
+    }
+
+    pub(super) fn mint(
+        &mut self,
+        key: &CallKey,
+        token: &MediaToken,
+        grant: MediaGrant,
+        now: SystemTime,
+        policy: &StorePolicy,
+    ) -> Result<()> {
+        const OPERATION: &str = "mint media token";
+        let tokens = &mut self.tokens;
+        let entry = self
+            .by_key
+            .get_mut(key)
+            .ok_or_else(|| not_found(OPERATION))?;
+        if entry.record.ended.is_some() {
+            return Err(has_ended(OPERATION));
+        }
+        entry.touch(now, policy);
+        // The carrier follows the last answer: what an earlier one offered and nobody took is void.
+        let is_offered = |old: &MediaToken| {
+            tokens
+                .get(old)
+                .is_none_or(|t| t.state == TokenState::Offered)
+        };
+        let mut void: Vec<_> = entry.tokens.extract_if(.., |old| is_offered(old)).collect();
+        if entry.tokens.len() >= MAX_TOKENS {
+            let is_over =
+                |old: &MediaToken| tokens.get(old).is_some_and(|t| t.state == TokenState::Over);
+            let oldest = entry.tokens.iter().position(is_over).unwrap_or(0);
+            void.push(entry.tokens.remove(oldest));
+        }
+        for old in void {
+            tokens.remove(&old);
+        }
+        entry.tokens.push(token.clone());
+        let minted = Token {
+            key: key.clone(),
+            expires: now.checked_add(grant.lifetime),
+            state: TokenState::Offered,
+            then: grant.then,
+            transfers: 0,
+            stopped: watch::Sender::new(None),
+        };
+        tokens.insert(token.clone(), minted);
+        Ok(())
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        account: &AccountLabel,
+        name: &MediaToken,
+        node: &NodeId,
+        now: SystemTime,
+        policy: &StorePolicy,
+    ) -> Result<ClaimedStream> {
+        const OPERATION: &str = "claim media token";
+        let unknown = || {
+            Error::new(
+                ErrorKind::NotFound,
+                OPERATION,
+                "there is no such media token, or its time is over",
+            )
+        };
+        let token = self.tokens.get_mut(name).ok_or_else(unknown)?;
+        let entry = self.by_key.get_mut(&token.key).ok_or_else(unknown)?;
+        let is_late = token.expires.is_some_and(|expires| expires <= now);
+        if entry.record.account != *account || (token.state == TokenState::Offered && is_late) {
+            return Err(unknown());
+        }
+        if entry.record.ended.is_some() {
+            return Err(has_ended(OPERATION));
+        }
+        if token.state != TokenState::Offered {
+            return Err(Error::new(
+                ErrorKind::AlreadyClaimed,
+                OPERATION,
+                "another socket has this stream",
+            ));
+        }
+        token.state = TokenState::Claimed(node.clone());
+        token.transfers = entry.record.transfers;
+        entry.was_claimed = true;
+        entry.touch(now, policy);
+        self.leases.renew(node, now, policy.lease);
+        let then = token.then;
+        let call = entry.record(&self.tokens);
+        Ok(ClaimedStream::new(call, then))
+    }
+
+    pub(super) fn release(&mut self, name: &MediaToken) {
+        if let Some(token) = self.tokens.get_mut(name)
+            && token.holder().is_some()
+        {
+            token.state = TokenState::Offered;
+        }
+    }
+
+    pub(super) fn finish(&mut self, name: &MediaToken, now: SystemTime, policy: &StorePolicy) {
+        if let Some(token) = self.tokens.get_mut(name)
+            && token.holder().is_some()
+        {
+            token.state = TokenState::Over;
+            if let Some(entry) = self.by_key.get_mut(&token.key)
+                && entry.record.ended.is_none()
+            {
+                entry.touch(now, policy);
+            }
+        }
+    }
+
+    pub(super) fn watch_stream(&self, name: &MediaToken) -> Option<(CallKey, Ended)> {
+        let token = self.tokens.get(name)?;
+        Some((token.key.clone(), token.stopped.subscribe()))
+    }
+
+    pub(super) fn watch_call(&self, key: &CallKey) -> Option<Ended> {
+        Some(self.by_key.get(key)?.ended.subscribe())
+    }
+
+    pub(super) fn stop_streams(&mut self, key: &CallKey, reason: &EndReason) -> Result<u32> {
+        let names = self.entry(key, "stop streams")?.tokens.clone();
+        let mut told = 0;
+        for token in names.iter().filter_map(|name| self.tokens.get(name)) {
+            if token.holder().is_some() {
+                told += 1;
+                stop(token, reason);
+            }
+        }
+        Ok(told)
+    }
+
+    pub(super) fn set_next(&mut self, key: &CallKey, next: Option<Answer>) -> Result<()> {
+        self.entry(key, "set next answer")?.next = Next {
+            answer: next,
+            taken_by: None,
+        };
+        Ok(())
+    }
+
+    pub(super) fn take_next(
+        &mut self,
+        key: &CallKey,
+        request: &str,
+        now: SystemTime,
+        policy: &StorePolicy,
+    ) -> Result<Option<Answer>> {
+        let entry = self.entry(key, "take next answer")?;
+        if entry.record.ended.is_none() {
+            // The carrier asks: the call lives.
+            entry.touch(now, policy);
+        }
+        let next = &mut entry.next;
+        if next.answer.is_none() {
+            return Ok(None);
+        }
+        let taker = next.taken_by.get_or_insert_with(|| request.to_owned());
+        Ok(if taker == request {
+            next.answer.clone()
+        } else {
+            None
+        })
+    }
+
+    pub(super) fn note_transfer(&mut self, key: &CallKey) -> Result<()> {
+        let record = &mut self.entry(key, "note transfer")?.record;
+        record.transfers = record.transfers.saturating_add(1);
+        Ok(())
+    }
+
+    pub(super) fn update_status(
+        &mut self,
+        key: &CallKey,
+        status: CallStatus,
+        now: SystemTime,
+        policy: &StorePolicy,
+    ) -> Result<StatusUpdate> {
+        let entry = self.entry(key, "update call status")?;
+        let transition = entry.record.status.advance(status);
+        if transition == Transition::Advanced {
+            if entry.record.ended.is_none() {
+                entry.touch(now, policy);
+            }
+            entry.record.status = status;
+            if entry.record.history.len() < MAX_HISTORY {
+                entry.record.history.push((now, status));
+            }
+            if status.is_terminal() {
+                self.end(key, EndReason::CallEnded(status), now);
+            }
+        }
+        let status = self.entry(key, "update call status")?.record.status;
+        Ok(StatusUpdate { transition, status })
+    }
+
+    /// Whether this was the first end; [`None`] if there is no such call.
+    pub(super) fn end(
+        &mut self,
+        key: &CallKey,
+        reason: EndReason,
+        now: SystemTime,
+    ) -> Option<bool> {
+        let entry = self.by_key.get_mut(key)?;
+        let is_first = entry.end(reason, now);
+        if is_first {
+            self.accounts.release(&entry.record.account);
+        }
+        Some(is_first)
+    }
+}
+
+/// Tells a stream to stop; the first reason stays.
+fn stop(token: &Token, reason: &EndReason) {
+    token.stopped.send_if_modified(|stopped| {
+        let is_first = stopped.is_none();
+        stopped.get_or_insert_with(|| reason.clone());
+        is_first
+    });
+}

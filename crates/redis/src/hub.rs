@@ -1,0 +1,207 @@
+//! The one connection for messages: who waits for a call is told to look again.
+
+use crate::link::{Backoff, Endpoint, HEARTBEAT};
+use futures_util::StreamExt as _;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Who waits for which call.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    bells: Arc<Bells>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Bells {
+    by_call: Mutex<HashMap<String, watch::Sender<()>>>,
+    /// Rung when messages may have been lost.
+    all: watch::Sender<()>,
+    /// Whether messages are received.
+    is_up: watch::Sender<bool>,
+}
+
+/// Hears when a call should be looked at.
+pub(crate) struct Listener {
+    call: String,
+    bell: Option<watch::Receiver<()>>,
+    all: watch::Receiver<()>,
+    bells: Arc<Bells>,
+}
+
+/// Why to look.
+pub(crate) enum Heard {
+    /// Something happened to the call.
+    News,
+    /// Messages may have been lost.
+    Gap,
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Bells {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<()>>> {
+        self.by_call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hub {
+    /// Receives messages on `channel`.
+    pub(crate) fn new(endpoint: Endpoint, channel: String, connect_timeout: Duration) -> Self {
+        let bells = Arc::new(Bells {
+            by_call: Mutex::default(),
+            all: watch::Sender::new(()),
+            is_up: watch::Sender::new(false),
+        });
+        let receiving = receive(endpoint, channel, connect_timeout, Arc::clone(&bells));
+        Self {
+            bells,
+            task: tokio::spawn(receiving),
+        }
+    }
+
+    /// Waits until messages are received.
+    pub(crate) async fn up(&self) {
+        let mut is_up = self.bells.is_up.subscribe();
+        // The sender lives as long as this.
+        let _ = is_up.wait_for(|up| *up).await;
+    }
+
+    /// Hears of that call from now on.
+    pub(crate) fn listen(&self, call: &str) -> Listener {
+        let mut bells = self.bells.lock();
+        let bell = bells
+            .entry(call.to_owned())
+            .or_insert_with(|| watch::Sender::new(()));
+        Listener {
+            call: call.to_owned(),
+            bell: Some(bell.subscribe()),
+            all: self.bells.all.subscribe(),
+            bells: Arc::clone(&self.bells),
+        }
+    }
+
+    /// How many calls are waited for.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.bells.lock().len()
+    }
+}
+
+impl Listener {
+    /// Waits for a reason to look, at most for `poll`.
+    pub(crate) async fn heard(&mut self, poll: Duration) -> Heard {
+        let Some(bell) = &mut self.bell else {
+            return Heard::Gap;
+        };
+        tokio::select! {
+            _ = bell.changed() => Heard::News,
+            _ = self.all.changed() => Heard::Gap,
+            () = tokio::time::sleep(poll) => Heard::News,
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut bells = self.bells.lock();
+        self.bell = None;
+        if bells
+            .get(&self.call)
+            .is_some_and(|bell| bell.receiver_count() == 0)
+        {
+            bells.remove(&self.call);
+        }
+    }
+}
+
+async fn receive(
+    endpoint: Endpoint,
+    channel: String,
+    connect_timeout: Duration,
+    bells: Arc<Bells>,
+) {
+    let mut backoff = Backoff::new();
+    loop {
+        let subscribing = async {
+            let mut messages = endpoint.subscriber().get_async_pubsub().await?;
+            messages.subscribe(&channel).await?;
+            redis::RedisResult::Ok(messages)
+        };
+        if let Ok(Ok(messages)) = tokio::time::timeout(connect_timeout, subscribing).await {
+            backoff = Backoff::new();
+            bells.is_up.send_replace(true);
+            bells.all.send_replace(());
+            pass_on(messages, &bells).await;
+            bells.is_up.send_replace(false);
+            tracing::warn!("the call store has lost its connection for messages from Redis");
+        }
+        backoff.pause().await;
+    }
+}
+
+/// Rings bells until the connection is lost.
+async fn pass_on(messages: redis::aio::PubSub, bells: &Bells) {
+    let (mut sink, mut messages) = messages.split();
+    loop {
+        tokio::select! {
+            message = messages.next() => match message {
+                Some(message) => {
+                    let call = message.get_payload::<String>().unwrap_or_default();
+                    if let Some(bell) = bells.lock().get(&call) {
+                        bell.send_replace(());
+                    }
+                }
+                None => return,
+            },
+            () = tokio::time::sleep(HEARTBEAT) => {
+                let ping = tokio::time::timeout(HEARTBEAT, sink.ping::<redis::Value>()).await;
+                if !matches!(ping, Ok(Ok(_))) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RedisOptions;
+
+    #[tokio::test]
+    async fn who_has_stopped_waiting_leaves_nothing_behind() {
+        // Nobody is there; that does not matter to who listens.
+        let endpoint = Endpoint::new(&RedisOptions::new("redis://127.0.0.1:1")).unwrap();
+        let hub = Hub::new(endpoint, "c".to_owned(), Duration::from_secs(1));
+        let (one, other) = (hub.listen("call-1"), hub.listen("call-1"));
+        let third = hub.listen("call-2");
+        assert_eq!(hub.waiting(), 2);
+        drop(one);
+        drop(third);
+        assert_eq!(hub.waiting(), 1);
+        drop(other);
+        assert_eq!(hub.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn only_who_waits_for_a_call_is_told_of_it() {
+        let endpoint = Endpoint::new(&RedisOptions::new("redis://127.0.0.1:1")).unwrap();
+        let hub = Hub::new(endpoint, "c".to_owned(), Duration::from_secs(1));
+        let (mut told, mut other) = (hub.listen("call-1"), hub.listen("call-2"));
+        hub.bells.lock()["call-1"].send_replace(());
+        let long = Duration::from_secs(3_600);
+        assert!(matches!(told.heard(long).await, Heard::News));
+        let early = tokio::time::timeout(Duration::from_millis(20), other.heard(long));
+        assert!(early.await.is_err());
+        hub.bells.all.send_replace(());
+        assert!(matches!(other.heard(long).await, Heard::Gap));
+    }
+}

@@ -1,0 +1,128 @@
+-- What all scripts about one call share. KEYS: the call, what is due in its slot.
+-- ARGV: the time in ms or nothing for the server's own, times of the policy, the request's own number,
+-- the prefix of the nodes' channels, the call's key; then what the script itself takes.
+local call, due = KEYS[1], KEYS[2]
+local once, channels, name = ARGV[3], ARGV[4], ARGV[5]
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local keep_ended, max_silence, never_started, silent_after =
+  string.match(ARGV[2], '^(%d+),(%d+),(%d+),(%d+)$')
+keep_ended, max_silence = tonumber(keep_ended), tonumber(max_silence)
+never_started, silent_after = tonumber(never_started), tonumber(silent_after)
+-- Keys vanish by themselves so long after they should have been taken out.
+local GRACE = 3600000
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function load()
+  local flat = redis.call('HGETALL', call)
+  if #flat == 0 then
+    return nil
+  end
+  local h = {}
+  for i = 1, #flat, 2 do
+    h[flat[i]] = flat[i + 1]
+  end
+  return h
+end
+
+local function set(h, field, value)
+  redis.call('HSET', call, field, value)
+  h[field] = value
+end
+
+-- A media token: o(ffered), c(laimed) or v(oid, because it is over).
+local function read_token(text)
+  local state, expires, after, transfers, minted, node, taker, stop =
+    string.match(text, '^(%a)|(%d*)|(%a)|(%d+)|(%d+)|([^|]*)|([^|]*)|(.*)$')
+  return {
+    state = state, expires = expires, after = after, transfers = transfers,
+    minted = minted, node = node, taker = taker, stop = stop,
+  }
+end
+
+local function write_token(h, field, t)
+  set(h, field, table.concat(
+    { t.state, t.expires, t.after, t.transfers, t.minted, t.node, t.taker, t.stop }, '|'))
+end
+
+local function tokens(h)
+  local all = {}
+  for field, text in pairs(h) do
+    if string.sub(field, 1, 2) == 't:' then
+      all[field] = read_token(text)
+    end
+  end
+  return all
+end
+
+local function count(h, state)
+  local found = 0
+  for _, t in pairs(tokens(h)) do
+    if t.state == state then
+      found = found + 1
+    end
+  end
+  return found
+end
+
+-- There is news of the call.
+local function touch(h)
+  set(h, 'se', whole(now))
+  set(h, 'ad', '0')
+  set(h, 'ak', whole(now + silent_after))
+end
+
+-- When it is to be given up.
+local function limit(h)
+  local is_up = tonumber(h.rk) >= 3
+  local should_start = h.dr == 'outbound' or count(h, 'o') > 0
+  if not is_up and not h.cl and should_start then
+    return tonumber(h.se) + math.min(never_started, max_silence)
+  end
+  return tonumber(h.se) + max_silence
+end
+
+-- Writes down when somebody has to look at it next.
+local function settle(h)
+  local at, ttl
+  if h.en then
+    at, ttl = tonumber(h.se) + keep_ended, keep_ended + GRACE
+  else
+    at, ttl = limit(h), max_silence + keep_ended + GRACE
+    if count(h, 'c') == 0 then
+      at = math.min(at, tonumber(h.ak))
+    end
+  end
+  redis.call('ZADD', due, whole(at), name)
+  redis.call('PEXPIRE', due, max_silence + keep_ended + 2 * GRACE)
+  redis.call('PEXPIRE', call, ttl)
+end
+
+-- Tells the nodes that wait for something of the call to look again.
+local function ring(h)
+  for node in string.gmatch(h.w or '', '[^,]+') do
+    redis.call('PUBLISH', channels .. node, name)
+  end
+end
+
+-- Ends the call; whether this was the first.
+local function finish(h, reason)
+  if h.en then
+    return h.eo == once
+  end
+  set(h, 'en', reason)
+  set(h, 'eo', once)
+  set(h, 'se', whole(now))
+  ring(h)
+  return true
+end
+
+local function flat()
+  return redis.call('HGETALL', call)
+end

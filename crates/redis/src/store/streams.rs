@@ -1,0 +1,153 @@
+//! Media tokens, and the node that holds their streams.
+
+use super::{RedisStore, known, not_found};
+use crate::record::{Fields, after_from_text, after_to_text, millis, record};
+use crate::script;
+use telephony_core::store::MAX_TOKENS;
+use telephony_core::{
+    AccountLabel, CallKey, ClaimedStream, Error, ErrorKind, MediaGrant, MediaToken, Result,
+};
+
+const CLAIM: &str = "claim media token";
+
+fn has_ended(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Closed, operation, "the call has ended")
+}
+
+fn unknown() -> Error {
+    let detail = "there is no such media token, or its time is over";
+    Error::new(ErrorKind::NotFound, CLAIM, detail)
+}
+
+impl RedisStore {
+    pub(super) async fn mint(
+        &self,
+        key: &CallKey,
+        token: &MediaToken,
+        grant: MediaGrant,
+    ) -> Result<()> {
+        const OPERATION: &str = "mint media token";
+        // First the name: a token that leads to a call that does not know it is good for nothing.
+        let mut name = redis::cmd("SET");
+        name.arg(self.keys.token(token))
+            .arg(key.as_str())
+            .arg("PX")
+            .arg(self.token_life(grant.lifetime));
+        let _: String = self.command(OPERATION, name).await?;
+        let mut mint = self.on_call(&script::MINT, key);
+        mint.arg(token.as_str())
+            .arg(millis(grant.lifetime))
+            .arg(after_to_text(grant.then))
+            .arg(MAX_TOKENS);
+        let (code, mut void): (u8, Vec<String>) = self.ask(OPERATION, mint).await?;
+        if code != 1 {
+            void.push(token.as_str().to_owned());
+        }
+        self.forget_tokens(&void).await;
+        match known(code, OPERATION)? {
+            1 => Ok(()),
+            _ => Err(has_ended(OPERATION)),
+        }
+    }
+
+    /// These names need lead nowhere any more. Should this fail, they go by themselves some day.
+    pub(super) async fn forget_tokens(&self, tokens: &[String]) {
+        for token in tokens
+            .iter()
+            .filter_map(|token| MediaToken::parse(token).ok())
+        {
+            let mut command = redis::cmd("DEL");
+            command.arg(self.keys.token(&token));
+            if let Err(error) = self.command::<u64>("forget media token", command).await {
+                tracing::warn!(%error, "a media token that is void is left over for now");
+            }
+        }
+    }
+
+    /// The node says what it holds before it claims: should it be lost in between, nothing is.
+    pub(super) async fn claim(
+        &self,
+        account: &AccountLabel,
+        token: &MediaToken,
+    ) -> Result<ClaimedStream> {
+        let key = self.call_of(token, CLAIM).await?.ok_or_else(unknown)?;
+        let held = held(token, &key);
+        self.hold(Some(&held)).await?;
+        let mut claim = self.on_call(&script::CLAIM, &key);
+        claim
+            .arg(token.as_str())
+            .arg(account.as_str())
+            .arg(self.node.as_str());
+        let (code, text, fields): (u8, String, Fields) = self.ask(CLAIM, claim).await?;
+        if code == 1 {
+            let call = record(key, &fields)?;
+            return Ok(ClaimedStream::new(call, after_from_text(&text)));
+        }
+        if text != self.node.as_str() {
+            self.let_go(&held, CLAIM).await?;
+        }
+        Err(match code {
+            2 => Error::new(
+                ErrorKind::AlreadyClaimed,
+                CLAIM,
+                "another socket has this stream",
+            ),
+            3 => has_ended(CLAIM),
+            _ => unknown(),
+        })
+    }
+
+    /// The stream is offered again (`o`) or over (`v`).
+    pub(super) async fn leave(
+        &self,
+        token: &MediaToken,
+        state: &'static str,
+        operation: &'static str,
+    ) -> Result<()> {
+        let Some(key) = self.call_of(token, operation).await? else {
+            return Ok(());
+        };
+        let mut leave = self.on_call(&script::LEAVE, &key);
+        leave.arg(token.as_str()).arg(state);
+        let node: String = self.ask(operation, leave).await?;
+        if node.is_empty() || node == self.node.as_str() {
+            self.let_go(&held(token, &key), operation).await?;
+        }
+        Ok(())
+    }
+
+    async fn let_go(&self, held: &str, operation: &'static str) -> Result<()> {
+        let mut command = redis::cmd("SREM");
+        command.arg(self.keys.held(&self.node)).arg(held);
+        self.command::<u64>(operation, command).await.map(drop)
+    }
+
+    /// Renews the lease of this node, and notes what it holds from now on.
+    pub(super) async fn hold(&self, held: Option<&str>) -> Result<()> {
+        const OPERATION: &str = "renew lease";
+        let [until, since] = self.keys.nodes();
+        let mut renew = script::RENEW.key(until);
+        renew
+            .key(since)
+            .key(self.keys.held(&self.node))
+            .arg(self.now())
+            .arg(self.node.as_str())
+            .arg(millis(self.options.policy.lease))
+            .arg(self.longest())
+            .arg(held.unwrap_or_default());
+        self.ask::<u8>(OPERATION, renew).await.map(drop)
+    }
+}
+
+/// A stream as its node notes it.
+fn held(token: &MediaToken, key: &CallKey) -> String {
+    format!("{} {}", token.as_str(), key.as_str())
+}
+
+/// And back.
+pub(super) fn read_held(text: &str) -> Result<(MediaToken, CallKey)> {
+    let (token, key) = text
+        .split_once(' ')
+        .ok_or_else(|| not_found("read what a node holds"))?;
+    Ok((MediaToken::parse(token)?, CallKey::parse(key)?))
+}

@@ -1,0 +1,254 @@
+//! Rules about media tokens, streams and the nodes that hold them.
+
+use super::ground::{Ground, Verdict, fails, main_account, other_account, same, that, token, told};
+use std::sync::Arc;
+use std::time::Duration;
+use telephony_core::{
+    AfterStream, CallStatus, EndReason, ErrorKind, MediaGrant, MediaToken, StorePolicy,
+};
+use tokio::sync::Barrier;
+
+fn minute() -> MediaGrant {
+    MediaGrant::new(Duration::from_secs(60))
+}
+
+pub(super) async fn a_token_is_claimed_once(on: &Ground<'_>) -> Verdict {
+    let key = on.call("call-1").await?;
+    let (token, main) = (token()?, main_account()?);
+    let grant = minute().then(AfterStream::Continue);
+    on.a.mint_token(&key, &token, grant).await?;
+    let claimed = on.b.claim_token(&main, &token).await?;
+    same(claimed.call.key, key, "the call")?;
+    same(claimed.call.live_streams, 1, "its open sockets")?;
+    same(claimed.then, AfterStream::Continue, "what comes after")?;
+    let again = ErrorKind::AlreadyClaimed;
+    for node in [&on.a, &on.b] {
+        fails(node.claim_token(&main, &token).await, again, "a second")?;
+    }
+    // The handshake failed: the carrier tries again, at another node.
+    on.b.release_token(&token).await?;
+    on.a.claim_token(&main, &token).await?;
+    fails(on.b.claim_token(&main, &token).await, again, "a fourth")?;
+    on.a.finish_stream(&token).await?;
+    fails(on.b.claim_token(&main, &token).await, again, "a late one")?;
+    on.a.release_token(&token).await?;
+    let over = on.b.claim_token(&main, &token).await;
+    fails(over, again, "a stream that is over is not given back")
+}
+
+pub(super) async fn a_token_is_for_one_account(on: &Ground<'_>) -> Verdict {
+    let key = on.call("call-1").await?;
+    let good = on.token(&key).await?;
+    let gone = ErrorKind::NotFound;
+    let wrong = on.a.claim_token(&other_account()?, &good).await;
+    let unknown = on.a.claim_token(&main_account()?, &token()?).await;
+    let texts = [&wrong, &unknown].map(|r| r.as_ref().err().map(ToString::to_string));
+    same(&texts[0], &texts[1], "what a wrong account is told")?;
+    fails(wrong, gone, "a wrong account")?;
+    on.a.claim_token(&main_account()?, &good).await?;
+    let claimed = on.b.claim_token(&other_account()?, &good).await;
+    fails(claimed, gone, "a wrong account, later")?;
+    on.a.end(&key, EndReason::App).await?;
+    let ended = on.b.claim_token(&other_account()?, &good).await;
+    fails(ended, gone, "a wrong account, at the end")
+}
+
+pub(super) async fn a_new_token_voids_older_ones_that_nobody_took(on: &Ground<'_>) -> Verdict {
+    let key = on.call("call-1").await?;
+    let main = main_account()?;
+    let taken = on.token(&key).await?;
+    on.a.claim_token(&main, &taken).await?;
+    let (idle, new) = (on.token(&key).await?, on.token(&key).await?);
+    let idle = on.b.claim_token(&main, &idle).await;
+    fails(idle, ErrorKind::NotFound, "the idle one")?;
+    let taken = on.b.claim_token(&main, &taken).await;
+    fails(taken, ErrorKind::AlreadyClaimed, "the taken one")?;
+    let claimed = on.b.claim_token(&main, &new).await?;
+    same(claimed.call.live_streams, 2, "streams")
+}
+
+pub(super) async fn a_token_lives_only_so_long(on: &Ground<'_>) -> Verdict {
+    let main = main_account()?;
+    let mut tokens: Vec<MediaToken> = Vec::new();
+    for id in ["call-1", "call-2"] {
+        let (key, token) = (on.call(id).await?, token()?);
+        on.a.mint_token(&key, &token, minute()).await?;
+        tokens.push(token);
+    }
+    on.pass(59).await;
+    on.a.claim_token(&main, &tokens[0]).await?;
+    on.pass(1).await;
+    let late = on.a.claim_token(&main, &tokens[1]).await;
+    fails(late, ErrorKind::NotFound, "a late claim")?;
+    // One that was claimed in time and given back too late is over as well.
+    let second = on.b.claim_token(&main, &tokens[0]).await;
+    fails(second, ErrorKind::AlreadyClaimed, "a second claim")?;
+    on.a.release_token(&tokens[0]).await?;
+    let late = on.b.claim_token(&main, &tokens[0]).await;
+    fails(late, ErrorKind::NotFound, "a late second claim")
+}
+
+pub(super) async fn there_is_no_stream_for_a_call_that_is_over(on: &Ground<'_>) -> Verdict {
+    let key = on.call("call-1").await?;
+    let minted = on.token(&key).await?;
+    on.b.update_status(&key, CallStatus::Completed).await?;
+    let closed = ErrorKind::Closed;
+    let claimed = on.a.claim_token(&main_account()?, &minted).await;
+    fails(claimed, closed, "a claim")?;
+    let late = on.a.mint_token(&key, &token()?, minute()).await;
+    fails(late, closed, "a new token")
+}
+
+pub(super) async fn of_many_claims_one_wins(on: &Ground<'_>) -> Verdict {
+    const CLAIMS: usize = 50;
+    for round in 0..10 {
+        let key = on.call(&format!("call-{round}")).await?;
+        let token = on.token(&key).await?;
+        let start = Arc::new(Barrier::new(CLAIMS));
+        let mut claims = Vec::new();
+        for at in 0..CLAIMS {
+            let node = Arc::clone(if at % 2 == 0 { &on.a } else { &on.b });
+            let (token, start, main) = (token.clone(), start.clone(), main_account()?);
+            claims.push(tokio::spawn(async move {
+                start.wait().await;
+                node.claim_token(&main, &token).await.map(drop)
+            }));
+        }
+        let mut won = 0;
+        for claim in claims {
+            match claim.await {
+                Ok(Ok(())) => won += 1,
+                Ok(lost) => fails(lost, ErrorKind::AlreadyClaimed, "a claim that lost")?,
+                Err(_) => that(false, "a claim panicked")?,
+            }
+        }
+        same(won, 1, "claims that won")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_stream_is_held_by_its_node_until_it_is_over(on: &Ground<'_>) -> Verdict {
+    let key = on.call("call-1").await?;
+    let token = on.token(&key).await?;
+    on.b.claim_token(&main_account()?, &token).await?;
+    let held = async || -> Verdict<_> {
+        let call = on.a.find(&key).await?;
+        Ok(call.map(|call| (call.live_streams, call.held_by)))
+    };
+    let by_b = (1, vec![on.b.node().clone()]);
+    same(held().await?, Some(by_b), "while it is open")?;
+    on.b.finish_stream(&token).await?;
+    same(held().await?, Some((0, Vec::new())), "when it is over")?;
+    // The call goes on, and may have another one.
+    let token = on.token(&key).await?;
+    on.a.claim_token(&main_account()?, &token).await?;
+    let by_a = (1, vec![on.a.node().clone()]);
+    same(held().await?, Some(by_a), "the next one")
+}
+
+pub(super) async fn streams_are_stopped_while_the_call_goes_on(on: &Ground<'_>) -> Verdict {
+    let key = on.call("call-1").await?;
+    let none = on.a.stop_streams(&key, EndReason::App).await?;
+    same(none, 0, "streams that were told")?;
+    let first = on.token(&key).await?;
+    on.b.claim_token(&main_account()?, &first).await?;
+    let waiting = on.stream_waiter(&on.b, &first).await;
+    let told_now = on.a.stop_streams(&key, EndReason::Transferred).await?;
+    same(told_now, 1, "streams that were told")?;
+    let reason = told(waiting, "the end of the stream").await?;
+    same(reason, EndReason::Transferred, "why")?;
+    on.a.stop_streams(&key, EndReason::App).await?;
+    let again = on.b.wait_for_stream_end(&first).await?;
+    same(again, EndReason::Transferred, "the first reason stays")?;
+    on.b.finish_stream(&first).await?;
+    // A stream that begins later is another one.
+    let second = on.token(&key).await?;
+    on.b.claim_token(&main_account()?, &second).await?;
+    let waiting = on.stream_waiter(&on.b, &second).await;
+    let ended = on.a.find(&key).await?.map(|call| call.ended);
+    same(ended, Some(None), "the call")?;
+    on.a.end(&key, EndReason::MaxDuration).await?;
+    let reason = told(waiting, "the end of the second stream").await?;
+    same(reason, EndReason::MaxDuration, "why the second ended")
+}
+
+fn short_lease() -> StorePolicy {
+    let mut policy = StorePolicy::default();
+    policy.lease = Duration::from_secs(30);
+    policy
+}
+
+pub(super) async fn the_streams_of_a_lost_node_are_given_to_one_other(on: &Ground<'_>) -> Verdict {
+    let on = on.again(short_lease()).await;
+    let (one, two, over) = (
+        on.call("1").await?,
+        on.call("2").await?,
+        on.call("3").await?,
+    );
+    let (lost, alive, late) = (
+        on.token(&one).await?,
+        on.token(&two).await?,
+        on.token(&over).await?,
+    );
+    on.a.renew_lease().await?;
+    on.b.claim_token(&main_account()?, &lost).await?;
+    on.b.claim_token(&main_account()?, &late).await?;
+    on.a.claim_token(&main_account()?, &alive).await?;
+    on.a.note_transfer(&one).await?;
+    on.b.update_status(&over, CallStatus::Completed).await?;
+    let waiting = on.stream_waiter(&on.b, &lost).await;
+    for _ in 0..3 {
+        on.pass(15).await;
+        on.a.renew_lease().await?;
+    }
+    let c = on.store.node("c").await;
+    c.renew_lease().await?;
+    let found = c.expire(100).await?.orphaned;
+    same(found.len(), 0, "found by a node that is new itself")?;
+    let (first, second) = tokio::join!(on.a.expire(100), on.a.expire(100));
+    let mut found = first?.orphaned;
+    found.extend(second?.orphaned);
+    let keys: Vec<_> = found.iter().map(|stream| stream.call.key.clone()).collect();
+    same(keys, vec![one.clone()], "the streams that were given")?;
+    same(found[0].call.transfers, 0, "transfers when it was claimed")?;
+    same(found[0].call.live_streams, 0, "its open sockets")?;
+    let reason = told(waiting, "the end of an orphaned stream").await?;
+    same(
+        reason,
+        EndReason::NodeLost,
+        "what its node is told, should it live",
+    )?;
+    let call = on.a.find(&two).await?;
+    same(
+        call.map(|call| call.live_streams),
+        Some(1),
+        "a stream of a node that lives",
+    )?;
+    on.pass(15).await;
+    on.a.renew_lease().await?;
+    same(on.a.expire(100).await?.orphaned.len(), 0, "given again")
+}
+
+pub(super) async fn after_an_outage_of_all_every_node_may_come_back_first(
+    on: &Ground<'_>,
+) -> Verdict {
+    let on = on.again(short_lease()).await;
+    let key = on.call("1").await?;
+    let token = on.token(&key).await?;
+    on.a.renew_lease().await?;
+    on.b.claim_token(&main_account()?, &token).await?;
+    on.pass(40).await;
+    // Nobody could renew anything. The first that is back does not take the others for lost.
+    on.a.renew_lease().await?;
+    same(on.a.expire(100).await?.orphaned.len(), 0, "given at once")?;
+    on.b.renew_lease().await?;
+    for _ in 0..4 {
+        on.pass(15).await;
+        on.a.renew_lease().await?;
+        on.b.renew_lease().await?;
+        let found = on.a.expire(100).await?.orphaned;
+        same(found.len(), 0, "given later, though its node is back")?;
+    }
+    let live = on.b.find(&key).await?.map(|call| call.live_streams);
+    same(live, Some(1), "its open sockets")
+}
