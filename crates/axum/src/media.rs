@@ -94,7 +94,7 @@ impl Stream {
 
     async fn run(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
         let call = self.record();
-        let span = tracing::info_span!("stream", account = %call.account, call = %call.key);
+        let span = tracing::info_span!("stream", account = %call.account, call = %call.key, node = %self.store().node());
         self.serve(socket).instrument(span).await;
     }
 

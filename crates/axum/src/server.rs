@@ -18,14 +18,12 @@ use telephony_core::{
 };
 use telephony_ws::WsOptions;
 use tokio::net::TcpListener;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How often calls that are over are forgotten.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
-
-/// How many of them at once.
-const EXPIRED_AT_ONCE: usize = 1_000;
+/// How long the call store has to show that it is there.
+const STORE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long the carriers' calls have to be ended after their streams, when we shut down.
 const HANG_UP: Duration = Duration::from_secs(10);
@@ -54,6 +52,9 @@ pub struct ServerOptions {
     pub stream: StreamOptions,
     /// Sizes of the media sockets.
     pub socket: WsOptions,
+    /// How often the calls are looked after: a third of [`StorePolicy::lease`](telephony_core::StorePolicy::lease) at most.
+    /// Default 10 s.
+    pub housekeeping: Duration,
     /// How many connections [`CallServer::serve`] has open at once; more wait to be accepted. Default 20,000.
     pub max_connections: usize,
     /// How long the head of a request may take, and a connection stay idle, with [`CallServer::serve`]. Default 30 s.
@@ -72,6 +73,7 @@ impl ServerOptions {
         ] {
             *time = (*time).min(FOREVER);
         }
+        self.housekeeping = self.housekeeping.clamp(Duration::from_millis(1), FOREVER);
         self.handler_deadline = self.handler_deadline.map(|deadline| deadline.min(FOREVER));
         self
     }
@@ -88,6 +90,7 @@ impl Default for ServerOptions {
             handler_grace: Duration::from_secs(30),
             stream: StreamOptions::default(),
             socket: WsOptions::default(),
+            housekeeping: Duration::from_secs(10),
             max_connections: 20_000,
             head_deadline: Duration::from_secs(30),
         }
@@ -203,33 +206,61 @@ impl CallServer {
             stop.clone(),
         );
         let mut accepting = std::pin::pin!(accepting);
-        let housekeeping = self.expire_calls();
+        let housekeeping = self.keep_house();
         tokio::select! {
             result = &mut accepting => return result,
             () = housekeeping => {}
             () = signal => {}
         }
         let shutdown = async {
-            self.shutdown(self.inner.options.shutdown_grace).await;
+            // Its lease is kept until the last stream is gone.
+            tokio::select! {
+                _ = self.shutdown(self.inner.options.shutdown_grace) => {}
+                () = self.keep_house() => {}
+            }
             stop.cancel();
         };
         let ((), result) = tokio::join!(shutdown, accepting);
         result
     }
 
-    /// Lets the store forget calls that are over, now and then.
-    async fn expire_calls(&self) {
+    /// Looks after the calls until it is dropped: every [`ServerOptions::housekeeping`] the node's lease is renewed, what
+    /// [`Calls::tidy`] does is done, and the app is told what only that found out. [`serve`](Self::serve) does it; who serves
+    /// the [routes](Self::router) in another way runs this beside.
+    pub async fn keep_house(&self) {
+        // Two loops: no carrier that takes its time may cost the lease.
+        tokio::join!(self.keep_lease(), self.keep_tidy());
+    }
+
+    async fn keep_lease(&self) {
+        let mut ticks = self.housekeeping();
         loop {
-            tokio::time::sleep(HOUSEKEEPING).await;
-            match self.store().expire(EXPIRED_AT_ONCE).await {
-                Ok(found) if found.never_started.is_empty() => {}
-                Ok(found) => tracing::warn!(
-                    calls = found.never_started.len(),
-                    "calls that nobody heard of for too long were given up"
-                ),
+            ticks.tick().await;
+            if let Err(error) = self.store().renew_lease().await {
+                tracing::error!(%error, "the node's lease could not be renewed");
+            }
+        }
+    }
+
+    async fn keep_tidy(&self) {
+        let mut ticks = self.housekeeping();
+        loop {
+            ticks.tick().await;
+            match self.inner.calls.tidy().await {
+                Ok(news) => {
+                    for (record, event) in news {
+                        service::tell(&self.inner, record, event);
+                    }
+                }
                 Err(error) => tracing::error!(%error, "the call store could not be tidied up"),
             }
         }
+    }
+
+    fn housekeeping(&self) -> Interval {
+        let mut ticks = tokio::time::interval(self.inner.options.housekeeping);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
     }
 
     /// Takes no new calls, gives live ones `grace` to end by themselves, then ends them and waits until they are gone, at
@@ -253,9 +284,15 @@ impl CallServer {
 
     async fn ready(State(server): State<Self>) -> (StatusCode, &'static str) {
         if server.inner.calls.is_draining() {
-            (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
-        } else {
-            (StatusCode::OK, "ready\n")
+            return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
+        }
+        let store = server.store().renew_lease();
+        match tokio::time::timeout(STORE_DEADLINE, store).await {
+            Ok(Ok(())) => (StatusCode::OK, "ready\n"),
+            _ => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the call store does not answer\n",
+            ),
         }
     }
 

@@ -3,14 +3,15 @@
 use crate::handler::EventContext;
 use crate::server::Inner;
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::{
     Answer, Answered, CallEvent, CallEventKind, CallId, CallKey, CallLinks, CallRecord, CallStore,
-    CarrierCall, Direction, Error, ErrorKind, IncomingCall, LegReport, LegRole, NewCall, Report,
-    Result, Telephony, Transition, Verified, WebhookKind, WebhookRequest, verify,
+    CarrierCall, Direction, Error, ErrorKind, FirstTime, IncomingCall, KeptAnswer, LegReport,
+    LegRole, NewCall, RejectReason, Report, RequestName, Result, Telephony, Transition, Verified,
+    WebhookKind, WebhookRequest, verify,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -29,6 +30,7 @@ pub(crate) async fn serve(
         "webhook",
         account = %carrier.account(),
         kind = ?request.kind,
+        node = %server.calls.store().node(),
         call = tracing::field::Empty,
         call_id = tracing::field::Empty,
     );
@@ -80,15 +82,36 @@ impl<'a> Webhook<'a> {
     }
 
     async fn serve(&self, request: WebhookRequest, key: Option<String>) -> Result<Answered> {
-        let kind = request.kind;
         let request = verify(&*self.carrier, request)?;
-        let answered = if request.request().method == Method::HEAD {
+        if request.request().method == Method::HEAD {
             // Asks what a GET would look like, before it comes: nothing has happened yet.
-            self.acknowledge(&request, None)?
-        } else if kind == WebhookKind::IncomingCall {
-            self.incoming(&request).await?
+            return self.acknowledge(&request, None);
+        }
+        let Some(name) = repeatable(&request) else {
+            return self.answer(&request, key.as_deref()).await;
+        };
+        let wait = self.deadline.saturating_duration_since(Instant::now());
+        match self.store().first_time(&name, wait).await? {
+            FirstTime::Yes => {}
+            FirstTime::Answered(kept) => {
+                tracing::info!("a repeated request is answered as the first time");
+                return Ok(again(kept));
+            }
+            FirstTime::InProgress => return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE)),
+        }
+        let answered = self.answer(&request, key.as_deref()).await;
+        let kept = answered.as_ref().ok().and_then(to_keep);
+        if let Err(error) = self.store().keep_answer(&name, kept).await {
+            tracing::error!(%error, "the answer could not be kept for repeats of its request");
+        }
+        answered
+    }
+
+    async fn answer(&self, request: &Verified, key: Option<&str>) -> Result<Answered> {
+        let answered = if request.request().kind == WebhookKind::IncomingCall {
+            self.incoming(request).await?
         } else {
-            self.callback(&request, key.as_deref()).await?
+            self.callback(request, key).await?
         };
         self.send_commands(&answered);
         Ok(answered)
@@ -102,7 +125,13 @@ impl<'a> Webhook<'a> {
         }
         let record = match known {
             Some(record) => record,
-            None => self.open(&call).await?,
+            None => match self.open(&call).await {
+                Err(error) if error.kind() == ErrorKind::RateLimited => {
+                    tracing::warn!(%error, "the call is refused");
+                    return self.refuse(request, &call);
+                }
+                opened => opened?,
+            },
         };
         self.note(&record);
         let call = call.with_key(record.key.clone());
@@ -289,6 +318,19 @@ impl<'a> Webhook<'a> {
         }
     }
 
+    /// The account has as many calls as it may have: busy, as well as the carrier can say it.
+    fn refuse(&self, request: &Verified, call: &IncomingCall) -> Result<Answered> {
+        let key = CallKey::random(&*self.server.calls.ports().random)?;
+        let links = self.server.calls.links(self.carrier.account(), &key);
+        for answer in [Answer::reject(RejectReason::Busy), Answer::hang_up()] {
+            match self.carrier.incoming_call(call, &answer, &links) {
+                Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                result => return result,
+            }
+        }
+        self.carrier.reply(request, None, &links)
+    }
+
     /// What the call is to do next, if that was decided before the carrier asked.
     async fn take_next(&self, request: &Verified, record: &CallRecord) -> Result<Option<Answer>> {
         let name = match &request.authenticated().replay_key {
@@ -457,6 +499,56 @@ fn fingerprint(request: &WebhookRequest) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     (&request.public_url, &request.body).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+/// What a request is called that may come again and must be answered as the first time: by the carrier's own token, or, if
+/// it only tells something, by all that it says. Two questions that say the same may be two: a key that was pressed twice.
+fn repeatable(request: &Verified) -> Option<RequestName> {
+    let name = match (&request.authenticated().replay_key, request.request().kind) {
+        (Some(key), _) => key.clone(),
+        (None, WebhookKind::Status | WebhookKind::Event) => fingerprint(request.request()),
+        (None, _) => return None,
+    };
+    Some(RequestName::new(request.account().clone(), name))
+}
+
+/// The answer as it can be given again: what has headers of its own cannot.
+fn to_keep(answered: &Answered) -> Option<KeptAnswer> {
+    let response = &answered.response;
+    let headers = response.headers();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str());
+    let others = headers.len() - usize::from(content_type.is_some());
+    let content_type = content_type.transpose().ok()?;
+    let status = response.status().as_u16();
+    let kept = KeptAnswer::new(status, content_type, response.body().clone());
+    kept.ok().filter(|_| others == 0)
+}
+
+fn again(kept: KeptAnswer) -> Answered {
+    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
+    let mut answered = Answered::empty(status);
+    *answered.response.body_mut() = kept.body;
+    let content_type = kept.content_type.map(HeaderValue::try_from);
+    if let Some(Ok(content_type)) = content_type {
+        let headers = answered.response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    answered
+}
+
+/// Tells the app what no callback told.
+pub(crate) fn tell(server: &Arc<Inner>, record: CallRecord, event: CallEvent) {
+    let (provider, account) = (record.provider.clone(), record.account.clone());
+    let context = EventContext::new(&provider, &account, Some(record), &event);
+    let (handler, grace) = (Arc::clone(&server.handler), server.options.handler_grace);
+    server.streams.spawn(async move {
+        let told = handler.on_event(context, event);
+        if tokio::time::timeout(grace, told).await.is_err() {
+            tracing::error!("the app did not come to an end with an event; it is dropped");
+        }
+    });
 }
 
 struct AbortOnDrop<T>(JoinHandle<T>);

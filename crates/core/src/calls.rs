@@ -1,11 +1,13 @@
 //! The calls of any number of accounts: placing them, steering them, and ending them with their streams.
 
+mod ending;
+
 use crate::{
     AccountLabel, AfterStream, Answer, CallKey, CallLinks, CallRecord, CallSnapshot, CallStatus,
-    CallStore, CarrierCall, ClaimedStream, Direction, Dtmf, DtmfOut, EndReason, Error, ErrorKind,
-    FailedCall, Handover, HangUpBy, MediaGrant, MediaToken, MemoryStore, NewCall, Operation,
-    OutboundCall, PlacedCall, Ports, ProviderName, PublicUrl, Recording, RecordingAudio,
-    RecordingId, Result, Retry, Telephony,
+    CallStore, CarrierCall, Direction, Dtmf, DtmfOut, EndReason, Error, ErrorKind, FailedCall,
+    Handover, MediaGrant, MediaToken, MemoryStore, NewCall, Operation, OutboundCall, PlacedCall,
+    Ports, ProviderName, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry,
+    Telephony,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -283,7 +285,7 @@ impl Calls {
         }
         let carrier = self.account(&record.account)?;
         if carrier.capabilities().supports(Operation::HangUp) {
-            return self.end_by_rest(&record, carrier).await;
+            return self.end_by_rest(&record, carrier, EndReason::App).await;
         }
         if record.live_streams == 0 {
             let detail = "this carrier has no request that ends a call, and there is no open stream to close";
@@ -489,83 +491,6 @@ impl Calls {
         let grant = MediaGrant::new(self.inner.options.token_lifetime).then(then);
         self.inner.store.mint_token(key, &token, grant).await?;
         Ok(links.with_media(token))
-    }
-
-    /// A media stream is over for that reason: if it was our side that ended it, and nothing else was planned for the call,
-    /// the call ends too, as its carrier's capabilities say. Returns at once; what there is to do goes on in a task. For
-    /// servers.
-    pub fn stream_is_over(&self, stream: ClaimedStream, reason: EndReason) {
-        let is_left_to_us =
-            reason.is_ours() || matches!(reason, EndReason::SocketClosed | EndReason::WriteTimeout);
-        if stream.then == AfterStream::HangUp && is_left_to_us {
-            let calls = self.clone();
-            let end = async move {
-                if let Err(error) = calls.end_with_stream(&stream).await {
-                    tracing::error!(%error, call = %stream.call.key, "the carrier's call could not be ended with its stream");
-                }
-            };
-            self.inner.tasks.spawn(end.in_current_span());
-        }
-    }
-
-    async fn end_with_stream(&self, stream: &ClaimedStream) -> Result<()> {
-        let carrier = self.account(&stream.call.account)?;
-        let capabilities = carrier.capabilities();
-        let grace = match capabilities.hang_up {
-            HangUpBy::CarrierFlow => return Ok(()),
-            HangUpBy::Rest => Duration::ZERO,
-            HangUpBy::ClosingSocket => self.inner.options.closing_grace,
-        };
-        let ended = self.inner.store.wait_for_end(&stream.call.key);
-        if !capabilities.supports(Operation::HangUp)
-            || tokio::time::timeout(grace, ended).await.is_ok()
-        {
-            return Ok(());
-        }
-        let Some(record) = self.inner.store.find(&stream.call.key).await? else {
-            return Ok(());
-        };
-        if record.transfers != stream.call.transfers || record.live_streams > 0 {
-            return Ok(());
-        }
-        self.end_by_rest(&record, carrier).await
-    }
-
-    async fn end_by_rest(&self, record: &CallRecord, carrier: Arc<dyn Telephony>) -> Result<()> {
-        let call = carrier_call(record, "hang up")?;
-        carrier.hang_up(&call).await?;
-        self.inner.store.end(&record.key, EndReason::App).await?;
-        let (calls, key) = (self.clone(), record.key.clone());
-        let confirm = async move {
-            let confirmed = calls.confirm_end(&key, &call, &*carrier).await;
-            log(confirmed, "the call's last status");
-        };
-        self.inner.tasks.spawn(confirm.in_current_span());
-        Ok(())
-    }
-
-    /// Not every end is called back: what was hung up before it left the carrier's queue never is, and callbacks get lost.
-    async fn confirm_end(
-        &self,
-        key: &CallKey,
-        call: &CarrierCall,
-        carrier: &dyn Telephony,
-    ) -> Result<()> {
-        tokio::select! {
-            () = tokio::time::sleep(self.inner.options.closing_grace) => {}
-            () = self.inner.draining.cancelled() => return Ok(()),
-        }
-        let is_over = |record: CallRecord| record.status.is_terminal();
-        if self.inner.store.find(key).await?.is_none_or(is_over)
-            || !carrier.capabilities().supports(Operation::FetchCall)
-        {
-            return Ok(());
-        }
-        let status = carrier.fetch_call(call).await?.status;
-        match status.filter(|status| status.is_terminal()) {
-            Some(status) => self.inner.store.update_status(key, status).await.map(drop),
-            None => Ok(()),
-        }
     }
 
     /// Places no new calls from now on. For servers that shut down.

@@ -14,13 +14,9 @@ pub(crate) fn timed_out(operation: &'static str) -> Error {
 }
 
 /// Nothing was sent.
-pub(crate) fn down(operation: &'static str) -> Error {
-    Error::new(
-        ErrorKind::Store,
-        operation,
-        "there is no connection to Redis",
-    )
-    .with_retry(Retry::Safe)
+pub(crate) fn down(operation: &'static str, why: &str) -> Error {
+    let detail = format!("there is no connection to Redis: {why}");
+    Error::new(ErrorKind::Store, operation, detail).with_retry(Retry::Safe)
 }
 
 /// What is kept there is not what we wrote.
@@ -30,10 +26,16 @@ pub(crate) fn unreadable(operation: &'static str) -> Error {
 }
 
 pub(crate) fn refused(operation: &'static str, error: &RedisError) -> Error {
-    let detail = match error.kind() {
-        Cause::AuthenticationFailed => "Redis refuses the user or the password",
-        Cause::InvalidClientConfig => "the configuration of the client is not valid",
-        _ if is_lost(error) => "the connection to Redis was lost",
+    let detail = match (error.code(), error.kind()) {
+        (Some("WRONGPASS" | "NOAUTH"), _) | (_, Cause::AuthenticationFailed) => {
+            "Redis refuses the user or the password"
+        }
+        (Some("NOPERM"), _) => "Redis does not allow this user to do that",
+        (Some("LOADING"), _) => "Redis is still reading what it keeps",
+        (Some("READONLY"), _) => "this Redis is not the primary one any more",
+        (_, Cause::InvalidClientConfig) => "the configuration of the client is not valid",
+        _ if error.is_connection_refusal() => "nobody answers at its address",
+        _ if is_lost(error) => "the connection was lost or could not be made",
         _ if error.is_timeout() => "Redis does not answer in time",
         _ => "Redis refuses the command",
     };
@@ -45,7 +47,10 @@ pub(crate) fn refused(operation: &'static str, error: &RedisError) -> Error {
     }
 }
 
-/// Whether the connection is of no use any more.
+/// Whether the connection is of no use any more. After a failover it may lead to what is only a replica now.
 pub(crate) fn is_lost(error: &RedisError) -> bool {
-    error.is_connection_dropped() || error.is_connection_refusal() || error.is_unrecoverable_error()
+    error.code() == Some("READONLY")
+        || error.is_connection_dropped()
+        || error.is_connection_refusal()
+        || error.is_unrecoverable_error()
 }

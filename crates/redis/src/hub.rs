@@ -3,19 +3,18 @@
 use crate::link::{Backoff, Endpoint, HEARTBEAT};
 use futures_util::StreamExt as _;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Who waits for which call.
-#[derive(Debug)]
 pub(crate) struct Hub {
     bells: Arc<Bells>,
     task: JoinHandle<()>,
 }
 
-#[derive(Debug)]
 struct Bells {
     by_call: Mutex<HashMap<String, watch::Sender<()>>>,
     /// Rung when messages may have been lost.
@@ -38,6 +37,15 @@ pub(crate) enum Heard {
     News,
     /// Messages may have been lost.
     Gap,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("waiting", &self.waiting())
+            .field("is_up", &*self.bells.is_up.borrow())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for Hub {
@@ -89,8 +97,7 @@ impl Hub {
     }
 
     /// How many calls are waited for.
-    #[cfg(test)]
-    pub(crate) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.bells.lock().len()
     }
 }

@@ -175,7 +175,8 @@ enum State {
     /// One attempt is under way: it is worth waiting for.
     Connecting,
     Up(Arc<Up>),
-    Down,
+    /// With the reason.
+    Down(Arc<str>),
 }
 
 struct Up {
@@ -249,11 +250,12 @@ impl Link {
         let settled = state.wait_for(|state| match state {
             State::Connecting => false,
             State::Up(up) => up.number >= newer,
-            State::Down => true,
+            State::Down(_) => true,
         });
         match settled.await.as_deref() {
             Ok(State::Up(up)) => Ok(Arc::clone(up)),
-            _ => Err(down(operation)),
+            Ok(State::Down(why)) => Err(down(operation, why)),
+            _ => Err(down(operation, "the store is being let go of")),
         }
     }
 }
@@ -283,13 +285,13 @@ async fn keep(endpoint: Endpoint, options: RedisOptions, tell: watch::Sender<Sta
                 tell.send_replace(State::Connecting);
             }
             failed => {
-                if !matches!(*tell.borrow(), State::Down) {
-                    let error = failed.ok().and_then(Result::err);
-                    let error = error.map(|error| refused("connect to Redis", &error));
-                    let error = error.unwrap_or_else(|| timed_out("connect to Redis"));
+                let error = failed.ok().and_then(Result::err);
+                let error = error.map(|error| refused("connect to Redis", &error));
+                let error = error.unwrap_or_else(|| timed_out("connect to Redis"));
+                if !matches!(*tell.borrow(), State::Down(_)) {
                     tracing::error!(%error, "the call store cannot connect to Redis; it goes on trying");
                 }
-                tell.send_replace(State::Down);
+                tell.send_replace(State::Down(error.detail().into()));
                 backoff.pause().await;
             }
         }

@@ -181,6 +181,7 @@ async fn how_much_a_call_takes() {
         "*:due",
         "*:live",
         "*:until",
+        "*:held:*",
     ] {
         let key = server.keys(pattern).await.remove(0);
         let bytes: u64 = server.ask(&["MEMORY", "USAGE", &key, "SAMPLES", "0"]).await;

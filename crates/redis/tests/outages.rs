@@ -239,7 +239,9 @@ async fn what_cannot_work_is_said_at_once_and_without_secrets() {
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
     let nobody = RedisStore::connect(RedisOptions::new("redis://127.0.0.1:1")).await;
-    assert_eq!(nobody.unwrap_err().kind(), ErrorKind::Store);
+    let error = nobody.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert!(error.to_string().contains("nobody answers"), "{error}");
     let Some(server) = Server::start(&[]).await else {
         return;
     };
@@ -249,6 +251,7 @@ async fn what_cannot_work_is_said_at_once_and_without_secrets() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
+    assert!(error.to_string().contains("the password"), "{error}");
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     let url = server.url().replace("redis://", "redis://:right@");
     let store = RedisStore::connect(RedisOptions::new(&url)).await.unwrap();

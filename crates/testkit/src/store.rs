@@ -102,6 +102,7 @@ pub const RULES: &[Rule] = rules![
     streams::there_is_no_stream_for_a_call_that_is_over,
     streams::of_many_claims_one_wins,
     streams::a_stream_is_held_by_its_node_until_it_is_over,
+    streams::a_call_may_have_many_streams_one_after_the_other,
     streams::streams_are_stopped_while_the_call_goes_on,
     streams::the_streams_of_a_lost_node_are_given_to_one_other,
     streams::after_an_outage_of_all_every_node_may_come_back_first,

@@ -1,7 +1,7 @@
 //! What a carrier reports about a call: typed where all carriers mean the same, with the raw payload kept.
 
 use super::{CallStatus, Parameters, Party};
-use crate::{CallId, StreamId};
+use crate::{CallId, EndReason, StreamId};
 use bytes::Bytes;
 use std::fmt;
 use std::time::Duration;
@@ -70,6 +70,7 @@ impl CallEvent {
             CallEventKind::StreamFailed(_) => "stream-failed",
             CallEventKind::CarrierFault { .. } => "carrier-fault",
             CallEventKind::NextStep { .. } => "next-step",
+            CallEventKind::GivenUp(_) => "given-up",
             CallEventKind::Other { name } => name,
         }
     }
@@ -129,6 +130,9 @@ pub enum CallEventKind {
         /// Why it asks, in the carrier's word: `redirect`, `stream`, `fallback`.
         after: String,
     },
+    /// Not the carrier but the library says it: the call was ended on our side because nothing was heard of it, and the
+    /// carrier was asked to hang up.
+    GivenUp(EndReason),
     /// Anything else, by the carrier's own name for it.
     Other {
         /// That name.

@@ -261,7 +261,9 @@ impl CallStore for MemoryStore {
     async fn first_time(&self, request: &RequestName, wait: Duration) -> Result<FirstTime> {
         let look_until_known = async {
             loop {
-                let begun = self.answers().begin(request, self.now(), self.policy());
+                let begun = self
+                    .answers()
+                    .begin(request, self.now(), &self.shared.options);
                 match begun {
                     Begin::First => return FirstTime::Yes,
                     Begin::Answered(answer) => return FirstTime::Answered(answer),

@@ -3,6 +3,7 @@
 use super::ground::{Ground, Verdict, fails, main_account, other_account, same, that, token, told};
 use std::sync::Arc;
 use std::time::Duration;
+use telephony_core::store::MAX_TOKENS;
 use telephony_core::{
     AfterStream, CallStatus, EndReason, ErrorKind, MediaGrant, MediaToken, StorePolicy,
 };
@@ -144,6 +145,31 @@ pub(super) async fn a_stream_is_held_by_its_node_until_it_is_over(on: &Ground<'_
     on.a.claim_token(&main_account()?, &token).await?;
     let by_a = (1, vec![on.a.node().clone()]);
     same(held().await?, Some(by_a), "the next one")
+}
+
+pub(super) async fn a_call_may_have_many_streams_one_after_the_other(on: &Ground<'_>) -> Verdict {
+    let (key, main) = (on.call("call-1").await?, main_account()?);
+    let long = on.token(&key).await?;
+    on.a.claim_token(&main, &long).await?;
+    let mut last = long.clone();
+    for _ in 0..MAX_TOKENS + 8 {
+        on.pass(1).await;
+        last = on.token(&key).await?;
+        on.b.claim_token(&main, &last).await?;
+        on.b.finish_stream(&last).await?;
+    }
+    let again = on.a.claim_token(&main, &last).await;
+    fails(again, ErrorKind::AlreadyClaimed, "the last one")?;
+    let held = on.b.find(&key).await?.map(|call| call.held_by);
+    let by_a = vec![on.a.node().clone()];
+    same(held, Some(by_a), "a stream that lives all the time")?;
+    on.a.finish_stream(&long).await?;
+    let live = on.b.find(&key).await?.map(|call| call.live_streams);
+    same(live, Some(0), "live streams in the end")?;
+    on.a.end(&key, EndReason::App).await?;
+    on.pass(600).await;
+    on.a.expire(9).await?;
+    same(on.store.left().await, 0, "things that are left")
 }
 
 pub(super) async fn streams_are_stopped_while_the_call_goes_on(on: &Ground<'_>) -> Verdict {

@@ -1,7 +1,7 @@
 //! The answers that requests got.
 
 use super::MemoryStoreOptions;
-use crate::store::{KeptAnswer, RequestName, StorePolicy};
+use crate::store::{KeptAnswer, RequestName};
 use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -37,7 +37,7 @@ impl Answers {
         &mut self,
         request: &RequestName,
         now: SystemTime,
-        policy: &StorePolicy,
+        options: &MemoryStoreOptions,
     ) -> Begin {
         self.tidy(now);
         if let Some(seen) = self.seen.get(request) {
@@ -46,13 +46,14 @@ impl Answers {
                 None => Begin::Busy(seen.answer.subscribe()),
             };
         }
-        let until = now + policy.answer_time;
+        let until = now + options.policy.answer_time;
         let seen = Seen {
             until,
             answer: watch::Sender::new(None),
         };
         self.seen.insert(request.clone(), seen);
         self.working.push_back((until, request.clone()));
+        self.make_room(options);
         Begin::First
     }
 
@@ -88,14 +89,21 @@ impl Answers {
     }
 
     fn make_room(&mut self, options: &MemoryStoreOptions) {
-        while self.kept.len() + self.working.len() > options.max_answers
-            || self.bytes > options.max_answer_bytes
-        {
-            let Some((_, oldest)) = self.kept.pop_front().or_else(|| self.working.pop_front())
-            else {
-                return;
-            };
-            self.remove(&oldest);
+        while self.seen.len() > options.max_answers || self.bytes > options.max_answer_bytes {
+            let oldest = self.kept.pop_front().or_else(|| self.working.pop_front());
+            match oldest {
+                Some((_, oldest)) => self.remove(&oldest),
+                None => return,
+            }
+        }
+        // What was answered meanwhile is in both.
+        while self.working.len() > options.max_answers.saturating_mul(2) {
+            if let Some((_, oldest)) = self.working.pop_front() {
+                let is_answered = |seen: &Seen| seen.answer.borrow().is_some();
+                if !self.seen.get(&oldest).is_some_and(is_answered) {
+                    self.remove(&oldest);
+                }
+            }
         }
     }
 

@@ -1,0 +1,179 @@
+//! How calls end: with their streams, and when nobody says so.
+
+use super::{Calls, carrier_call, log};
+use crate::{
+    AfterStream, CallEvent, CallEventKind, CallKey, CallRecord, CarrierCall, ClaimedStream,
+    EndReason, HangUpBy, Operation, Parameters, Result, StatusReport, Telephony, Transition,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::Instrument as _;
+
+/// How many calls [`Calls::tidy`] looks after at once.
+const AT_ONCE: usize = 100;
+/// How long a carrier may take to tell about a call that nobody heard of.
+const ASK_DEADLINE: Duration = Duration::from_secs(10);
+
+impl Calls {
+    /// A media stream is over for that reason: if it was our side that ended it, and nothing else was planned for the call,
+    /// the call ends too, as its carrier's capabilities say. Returns at once; what there is to do goes on in a task. For
+    /// servers.
+    pub fn stream_is_over(&self, stream: ClaimedStream, reason: EndReason) {
+        let is_left_to_us =
+            reason.is_ours() || matches!(reason, EndReason::SocketClosed | EndReason::WriteTimeout);
+        if stream.then == AfterStream::HangUp && is_left_to_us {
+            let calls = self.clone();
+            let end = async move {
+                if let Err(error) = calls.end_with_stream(&stream, reason).await {
+                    tracing::error!(%error, call = %stream.call.key, "the carrier's call could not be ended with its stream");
+                }
+            };
+            self.inner.tasks.spawn(end.in_current_span());
+        }
+    }
+
+    async fn end_with_stream(&self, stream: &ClaimedStream, reason: EndReason) -> Result<()> {
+        let carrier = self.account(&stream.call.account)?;
+        let capabilities = carrier.capabilities();
+        let grace = match capabilities.hang_up {
+            HangUpBy::CarrierFlow => return Ok(()),
+            HangUpBy::Rest => Duration::ZERO,
+            HangUpBy::ClosingSocket => self.inner.options.closing_grace,
+        };
+        let ended = self.inner.store.wait_for_end(&stream.call.key);
+        if !capabilities.supports(Operation::HangUp)
+            || tokio::time::timeout(grace, ended).await.is_ok()
+        {
+            return Ok(());
+        }
+        let Some(record) = self.inner.store.find(&stream.call.key).await? else {
+            return Ok(());
+        };
+        if record.transfers != stream.call.transfers || record.live_streams > 0 {
+            return Ok(());
+        }
+        self.end_by_rest(&record, carrier, reason).await
+    }
+
+    pub(super) async fn end_by_rest(
+        &self,
+        record: &CallRecord,
+        carrier: Arc<dyn Telephony>,
+        reason: EndReason,
+    ) -> Result<()> {
+        let call = carrier_call(record, "hang up")?;
+        carrier.hang_up(&call).await?;
+        self.inner.store.end(&record.key, reason).await?;
+        let (calls, key) = (self.clone(), record.key.clone());
+        let confirm = async move {
+            let confirmed = calls.confirm_end(&key, &call, &*carrier).await;
+            log(confirmed, "the call's last status");
+        };
+        self.inner.tasks.spawn(confirm.in_current_span());
+        Ok(())
+    }
+
+    /// Not every end is called back: what was hung up before it left the carrier's queue never is, and callbacks get lost.
+    async fn confirm_end(
+        &self,
+        key: &CallKey,
+        call: &CarrierCall,
+        carrier: &dyn Telephony,
+    ) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(self.inner.options.closing_grace) => {}
+            () = self.inner.draining.cancelled() => return Ok(()),
+        }
+        let is_over = |record: CallRecord| record.status.is_terminal();
+        if self.inner.store.find(key).await?.is_none_or(is_over)
+            || !carrier.capabilities().supports(Operation::FetchCall)
+        {
+            return Ok(());
+        }
+        let status = carrier.fetch_call(call).await?.status;
+        match status.filter(|status| status.is_terminal()) {
+            Some(status) => self.inner.store.update_status(key, status).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what has to be done every few seconds, on every node: forgets what is over, hangs up what a lost node left
+    /// behind or what never started, and asks carriers for the state of calls that nobody heard of. Gives what only that
+    /// found out, each with its call: a [status](CallEventKind::Status) of which no callback told, and calls that were
+    /// [given up](CallEventKind::GivenUp). For servers, which [renew](CallStore::renew_lease) the node's lease beside.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`].
+    pub async fn tidy(&self) -> Result<Vec<(CallRecord, CallEvent)>> {
+        let found = self.inner.store.expire(AT_ONCE).await?;
+        let mut news = Vec::new();
+        for stream in found.orphaned {
+            tracing::warn!(call = %stream.call.key, account = %stream.call.account, "the node that held the stream is gone");
+            self.stream_is_over(stream, EndReason::NodeLost);
+        }
+        for record in found.never_started {
+            tracing::warn!(call = %record.key, account = %record.account, status = %record.status, "the call never started: it is given up");
+            self.give_up(record.clone());
+            let kind = CallEventKind::GivenUp(EndReason::NeverStarted);
+            let event = CallEvent::new(kind, record.call_id.clone());
+            news.push((record, event));
+        }
+        let asked = found
+            .silent
+            .into_iter()
+            .map(|record| self.ask_about(record));
+        for told in futures_util::future::join_all(asked).await {
+            match told {
+                Ok(told) => news.extend(told),
+                Err(error) => {
+                    tracing::warn!(%error, "a carrier does not tell about a silent call; it is asked again");
+                }
+            }
+        }
+        Ok(news)
+    }
+
+    /// Hangs up what the carrier may still have of a call that we forget.
+    fn give_up(&self, record: CallRecord) {
+        let calls = self.clone();
+        let hang_up = async move {
+            let (Some(call), Ok(carrier)) = (record.carrier_call(), calls.account(&record.account))
+            else {
+                return;
+            };
+            if carrier.capabilities().supports(Operation::HangUp)
+                && let Err(error) = carrier.hang_up(&call).await
+            {
+                tracing::error!(%error, call = %record.key, "a call that never started could not be hung up");
+            }
+        };
+        self.inner.tasks.spawn(hang_up.in_current_span());
+    }
+
+    async fn ask_about(&self, record: CallRecord) -> Result<Option<(CallRecord, CallEvent)>> {
+        let carrier = self.account(&record.account)?;
+        let Some(call) = record.carrier_call() else {
+            return Ok(None);
+        };
+        if !carrier.capabilities().supports(Operation::FetchCall) {
+            return Ok(None);
+        }
+        let told = match tokio::time::timeout(ASK_DEADLINE, carrier.fetch_call(&call)).await {
+            Ok(told) => told?,
+            Err(_) => return Ok(None),
+        };
+        let Some(status) = told.status else {
+            return Ok(None);
+        };
+        let update = self.inner.store.update_status(&record.key, status).await?;
+        if !status.is_terminal() || update.transition != Transition::Advanced {
+            return Ok(None);
+        }
+        tracing::warn!(call = %record.key, status = %status, "the call's last callback was lost: the carrier was asked");
+        let record = self.find(&record.key).await?;
+        let kind = CallEventKind::Status(StatusReport::new(status));
+        let event = CallEvent::new(kind, Some(told.call.id));
+        let event = event.with_payload(Parameters::default(), told.raw);
+        Ok(Some((record, event)))
+    }
+}
