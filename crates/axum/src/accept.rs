@@ -2,7 +2,10 @@
 
 use crate::server::ServerOptions;
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
@@ -39,8 +42,8 @@ pub(crate) async fn serve(
             } => accepted,
             () = stop.cancelled() => break,
         };
-        let (permit, stream) = match accepted {
-            (Ok(permit), Ok((stream, _))) => (permit, stream),
+        let (permit, stream, peer) = match accepted {
+            (Ok(permit), Ok((stream, peer))) => (permit, stream, peer),
             (_, Err(error)) if is_of_one_connection(&error) => continue,
             (_, Err(error)) => {
                 tracing::error!(%error, "a connection could not be accepted");
@@ -51,13 +54,15 @@ pub(crate) async fn serve(
         };
         // Media frames are small and must not wait for each other.
         let _ = stream.set_nodelay(true);
+        let router = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(options.head_deadline)
-            .serve_connection(
-                TokioIo::new(stream),
-                TowerToHyperService::new(router.clone()),
-            )
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let stop = stop.clone();
         connections.spawn(async move {

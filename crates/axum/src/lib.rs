@@ -59,8 +59,10 @@
 mod accept;
 mod handler;
 mod media;
+mod proxies;
 mod server;
 mod service;
 
 pub use handler::{BoxError, CallHandler, EventContext};
+pub use proxies::TrustedProxies;
 pub use server::{CallServer, ServerOptions};

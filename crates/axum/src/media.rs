@@ -8,11 +8,13 @@ use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
+use telephony_core::meter::{self, Verdict};
 use telephony_core::{
     CallId, CallRecord, CallStatus, CallStore, CarrierCall, ClaimedStream, EndReason, ErrorKind,
     MediaToken, Result, Telephony, WebhookKind, verify,
 };
 use telephony_ws::{WsSocket, upgrade_response};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -39,7 +41,12 @@ pub(crate) async fn upgrade(
         let claimed = store.claim_token(carrier.account(), &token).await?;
         Ok((response, token, claimed))
     };
-    let (response, token, claimed) = match claimed.await {
+    let came = Instant::now();
+    let claimed = claimed.await;
+    let verdict = Verdict::of(&claimed);
+    let kind = WebhookKind::MediaUpgrade;
+    meter::webhook(carrier.provider(), kind, verdict, came.elapsed());
+    let (response, token, claimed) = match claimed {
         Ok(claimed) => claimed,
         Err(error) => return refuse(&error),
     };
@@ -94,7 +101,14 @@ impl Stream {
 
     async fn run(self, socket: WsSocket<TokioIo<hyper::upgrade::Upgraded>>) {
         let call = self.record();
-        let span = tracing::info_span!("stream", account = %call.account, call = %call.key, node = %self.store().node());
+        let span = tracing::info_span!(
+            "stream",
+            provider = %call.provider,
+            account = %call.account,
+            call = %call.key,
+            call_id = call.call_id.as_ref().map(tracing::field::display),
+            node = %self.store().node(),
+        );
         self.serve(socket).instrument(span).await;
     }
 
@@ -207,10 +221,14 @@ impl Stream {
         if let (None, Some(id)) = (&record.call_id, call_id) {
             store.attach(&record.key, &CarrierCall::new(id)).await?;
         }
-        store
+        self.server
+            .calls
             .update_status(&record.key, CallStatus::InProgress)
-            .await
-            .map(drop)
+            .await?;
+        let now = self.server.calls.ports().clock.now();
+        let opened = record.history.first().map_or(now, |(at, _)| *at);
+        meter::call_set_up(record, now.duration_since(opened).unwrap_or_default());
+        Ok(())
     }
 
     /// The handshake failed: the carrier may try again.

@@ -1,15 +1,17 @@
 //! The server: accounts, options, routes, shutting down.
 
 use crate::handler::CallHandler;
+use crate::proxies::TrustedProxies;
 use crate::{accept, media, service};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::routing::any;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::StreamOptions;
@@ -55,6 +57,9 @@ pub struct ServerOptions {
     /// How often the calls are looked after: a third of [`StorePolicy::lease`](telephony_core::StorePolicy::lease) at most.
     /// Default 10 s.
     pub housekeeping: Duration,
+    /// Whose `X-Forwarded-Proto` and `X-Forwarded-Host` count. Default: nobody's. Who serves the
+    /// [routes](CallServer::router) in another way must tell the peers, by axum's `into_make_service_with_connect_info`.
+    pub trusted_proxies: TrustedProxies,
     /// How many connections [`CallServer::serve`] has open at once; more wait to be accepted. Default 20,000.
     pub max_connections: usize,
     /// How long the head of a request may take, and a connection stay idle, with [`CallServer::serve`]. Default 30 s.
@@ -91,6 +96,7 @@ impl Default for ServerOptions {
             stream: StreamOptions::default(),
             socket: WsOptions::default(),
             housekeeping: Duration::from_secs(10),
+            trusted_proxies: TrustedProxies::none(),
             max_connections: 20_000,
             head_deadline: Duration::from_secs(30),
         }
@@ -351,9 +357,15 @@ impl Inner {
         body: Bytes,
     ) -> WebhookRequest {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
+        let configured = self.calls.public_url();
+        let proxies = &self.options.trusted_proxies;
+        let base = proxies.base(peer, &parts.headers, configured);
+        let base = base.as_deref().unwrap_or(configured.as_str());
         WebhookRequest {
             method: parts.method.clone(),
-            public_url: format!("{}{path}", self.calls.public_url()),
+            public_url: format!("{base}{path}"),
             headers: parts.headers.clone(),
             body,
             received_at: self.calls.ports().clock.now(),

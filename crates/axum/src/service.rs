@@ -5,8 +5,9 @@ use crate::server::Inner;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::hash::{Hash as _, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use telephony_core::meter::{self, Verdict};
 use telephony_core::{
     Answer, Answered, CallEvent, CallEventKind, CallId, CallKey, CallLinks, CallRecord, CallStore,
     CarrierCall, Direction, Error, ErrorKind, FirstTime, IncomingCall, KeptAnswer, LegReport,
@@ -28,6 +29,7 @@ pub(crate) async fn serve(
 ) -> Response<Bytes> {
     let span = tracing::info_span!(
         "webhook",
+        provider = %carrier.provider(),
         account = %carrier.account(),
         kind = ?request.kind,
         node = %server.calls.store().node(),
@@ -36,7 +38,13 @@ pub(crate) async fn serve(
     );
     let webhook = Webhook::new(server, carrier);
     async {
-        match webhook.serve(request, key).await {
+        let came = Instant::now();
+        let kind = request.kind;
+        let answered = webhook.serve(request, key).await;
+        let verdict = webhook.verdict.get().copied();
+        let verdict = verdict.unwrap_or_else(|| Verdict::of(&answered));
+        meter::webhook(webhook.carrier.provider(), kind, verdict, came.elapsed());
+        match answered {
             Ok(answered) => answered.response,
             Err(error) => {
                 let status = status_of(&error);
@@ -66,6 +74,8 @@ struct Webhook<'a> {
     carrier: Arc<dyn Telephony>,
     /// Until then the app's answer counts.
     deadline: Instant,
+    /// What becomes of it, if that is not simply an answer.
+    verdict: OnceLock<Verdict>,
 }
 
 impl<'a> Webhook<'a> {
@@ -78,6 +88,7 @@ impl<'a> Webhook<'a> {
             server,
             carrier,
             deadline: Instant::now() + allowed,
+            verdict: OnceLock::new(),
         }
     }
 
@@ -95,9 +106,13 @@ impl<'a> Webhook<'a> {
             FirstTime::Yes => {}
             FirstTime::Answered(kept) => {
                 tracing::info!("a repeated request is answered as the first time");
+                self.verdict.get_or_init(|| Verdict::Repeated);
                 return Ok(again(kept));
             }
-            FirstTime::InProgress => return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE)),
+            FirstTime::InProgress => {
+                self.verdict.get_or_init(|| Verdict::Repeated);
+                return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE));
+            }
         }
         let answered = self.answer(&request, key.as_deref()).await;
         let kept = answered.as_ref().ok().and_then(to_keep);
@@ -128,6 +143,7 @@ impl<'a> Webhook<'a> {
             None => match self.open(&call).await {
                 Err(error) if error.kind() == ErrorKind::RateLimited => {
                     tracing::warn!(%error, "the call is refused");
+                    self.verdict.get_or_init(|| Verdict::Limited);
                     return self.refuse(request, &call);
                 }
                 opened => opened?,
@@ -295,7 +311,13 @@ impl<'a> Webhook<'a> {
         .with_call_id(call.id().cloned())
         .with_home(call.home().map(str::to_owned))
         .with_status(call.status());
-        self.store().open(new).await
+        let key = new.key.clone();
+        let record = self.store().open(new).await?;
+        // Somebody else may have been faster.
+        if record.key == key {
+            meter::call_started(&record.provider, record.direction);
+        }
+        Ok(record)
     }
 
     /// The call, if we have it: one that we placed, of which the carrier hands our key back, or one that it asks about again.
@@ -419,7 +441,7 @@ impl<'a> Webhook<'a> {
             event.kind = CallEventKind::Leg(leg);
             return Ok(Some(event));
         }
-        let update = self.store().update_status(&record.key, status).await?;
+        let update = self.server.calls.update_status(&record.key, status).await?;
         record.status = update.status;
         Ok((update.transition == Transition::Advanced).then_some(event))
     }

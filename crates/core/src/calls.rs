@@ -7,7 +7,7 @@ use crate::{
     CallStore, CarrierCall, Direction, Dtmf, DtmfOut, EndReason, Error, ErrorKind, FailedCall,
     Handover, MediaGrant, MediaToken, MemoryStore, NewCall, Operation, OutboundCall, PlacedCall,
     Ports, ProviderName, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry,
-    Telephony,
+    Telephony, meter,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -222,7 +222,7 @@ impl Calls {
             }
             Err(error) => {
                 if error.retry() != Retry::OutcomeUnknown {
-                    let failed = self.inner.store.update_status(&key, CallStatus::Failed);
+                    let failed = self.update_status(&key, CallStatus::Failed);
                     log(failed.await.map(drop), "the call's failure");
                 }
                 Err((Some(key), error))
@@ -248,7 +248,9 @@ impl Calls {
         if call.answer != Answer::redirect() {
             new = new.with_next(call.answer.clone());
         }
-        Ok(self.inner.store.open(new).await?.key)
+        let key = self.inner.store.open(new).await?.key;
+        meter::call_started(carrier.provider(), Direction::Outbound);
+        Ok(key)
     }
 
     async fn ask_to_place(
@@ -265,7 +267,7 @@ impl Calls {
     async fn note_placed(&self, placed: &PlacedCall) {
         let (store, key) = (&self.inner.store, &placed.key);
         log(store.attach(key, &placed.call).await, "the carrier's id");
-        let status = store.update_status(key, placed.status).await;
+        let status = self.update_status(key, placed.status).await;
         log(status.map(drop), "the call's status");
         if placed.handover == Handover::Sent {
             log(store.set_next(key, None).await, "what the call is to do");

@@ -60,6 +60,32 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// A short word for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::UnknownProvider => "unknown-provider",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Malformed => "malformed",
+            Self::Unsupported => "unsupported",
+            Self::InvalidArgument => "invalid-argument",
+            Self::NotFound => "not-found",
+            Self::AlreadyClaimed => "already-claimed",
+            Self::Refused => "refused",
+            Self::RateLimited => "rate-limited",
+            Self::Timeout => "timeout",
+            Self::Interrupted => "interrupted",
+            Self::Closed => "closed",
+            Self::Transport => "transport",
+            Self::Store => "store",
+            Self::Carrier => "carrier",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// Whether and how the same thing may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

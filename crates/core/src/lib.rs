@@ -32,6 +32,7 @@ mod telephony;
 
 pub mod call;
 pub mod media;
+pub mod meter;
 pub mod redact;
 pub mod store;
 pub mod webhook;

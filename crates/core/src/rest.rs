@@ -13,7 +13,9 @@
 //! # Ok(()) }
 //! ```
 
-use crate::{Clock, Error, ErrorKind, HttpClient, Ports, RandomSource, Result, Retry};
+use crate::{
+    Clock, Error, ErrorKind, HttpClient, Ports, ProviderName, RandomSource, Result, Retry, meter,
+};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -109,6 +111,7 @@ pub struct RestClient {
     clock: Arc<dyn Clock>,
     random: Arc<dyn RandomSource>,
     retry: RetryOptions,
+    provider: Option<ProviderName>,
     calls: Option<Arc<Limiter>>,
     requests: Option<Arc<Limiter>>,
 }
@@ -122,9 +125,17 @@ impl RestClient {
             clock: Arc::clone(&ports.clock),
             random: Arc::clone(&ports.random),
             retry: RetryOptions::default(),
+            provider: None,
             calls: None,
             requests: None,
         }
+    }
+
+    /// Says whose API it is, for [metrics](crate::meter).
+    #[must_use]
+    pub fn of(mut self, provider: &ProviderName) -> Self {
+        self.provider = Some(provider.clone());
+        self
     }
 
     /// Limits what [creates](Self::create) calls.
@@ -194,12 +205,18 @@ impl RestClient {
             if let Some(limiter) = limiter {
                 limiter.turn(operation).await?;
             }
-            let error = match self.http.execute(request.clone()).await {
-                Ok(response) => match read(response, self.clock.now()) {
-                    Ok(value) => return Ok(value),
-                    Err(error) => error,
-                },
-                Err(error) => in_transit(error, operation, repeat),
+            let asked = Instant::now();
+            let answered = match self.http.execute(request.clone()).await {
+                Ok(response) => read(response, self.clock.now()),
+                Err(error) => Err(in_transit(error, operation, repeat)),
+            };
+            let outcome = answered
+                .as_ref()
+                .map_or_else(|error| error.kind().as_str(), |_| "ok");
+            meter::request(self.provider.as_ref(), operation, outcome, asked.elapsed());
+            let error = match answered {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
             };
             let Some(pause) = self.pause(&error, repeat, attempt) else {
                 return Err(error);

@@ -36,6 +36,20 @@ pub enum WebhookKind {
     MediaUpgrade,
 }
 
+impl WebhookKind {
+    /// A short word for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IncomingCall => "incoming-call",
+            Self::NextStep => "next-step",
+            Self::Status => "status",
+            Self::Event => "event",
+            Self::MediaUpgrade => "media-upgrade",
+        }
+    }
+}
+
 /// A request as it came, not verified. `Debug` shows neither query nor headers nor body.
 #[derive(Clone)]
 pub struct WebhookRequest {

@@ -24,6 +24,7 @@ const MAX_PAGES: usize = 10;
 pub(crate) fn client(config: &ExotelConfig, ports: &Ports) -> RestClient {
     let limiter = Arc::new(Limiter::per_second(config.requests_per_second()));
     RestClient::new(ports)
+        .of(&crate::provider_name())
         .with_call_limiter(Arc::clone(&limiter))
         .with_request_limiter(limiter)
 }

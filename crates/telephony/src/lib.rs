@@ -68,7 +68,9 @@ pub use provider::Provider;
 pub use telephony_core::*;
 
 #[cfg(feature = "axum")]
-pub use telephony_axum::{BoxError, CallHandler, CallServer, EventContext, ServerOptions};
+pub use telephony_axum::{
+    BoxError, CallHandler, CallServer, EventContext, ServerOptions, TrustedProxies,
+};
 #[cfg(feature = "exotel")]
 pub use telephony_exotel as exotel;
 #[cfg(feature = "redis")]

@@ -23,7 +23,9 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 /// What sends the requests of the account of `config`.
 pub(crate) fn rest_client(config: &TwilioConfig, ports: &Ports) -> RestClient {
     let calls = Limiter::per_second(config.calls_per_second());
-    RestClient::new(ports).with_call_limiter(Arc::new(calls))
+    RestClient::new(ports)
+        .of(&crate::PROVIDER)
+        .with_call_limiter(Arc::new(calls))
 }
 
 /// The operations of one account.

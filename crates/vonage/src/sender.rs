@@ -40,6 +40,7 @@ impl Sender {
         Ok(Self {
             api: VoiceApi::new(config)?,
             client: RestClient::new(ports)
+                .of(&crate::provider_name())
                 .with_call_limiter(Arc::new(calls))
                 .with_request_limiter(Arc::new(requests)),
             clock: Arc::clone(&ports.clock),

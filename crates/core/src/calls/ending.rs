@@ -2,8 +2,9 @@
 
 use super::{Calls, carrier_call, log};
 use crate::{
-    AfterStream, CallEvent, CallEventKind, CallKey, CallRecord, CarrierCall, ClaimedStream,
-    EndReason, HangUpBy, Operation, Parameters, Result, StatusReport, Telephony, Transition,
+    AfterStream, CallEvent, CallEventKind, CallKey, CallRecord, CallStatus, CarrierCall,
+    ClaimedStream, EndReason, HangUpBy, Operation, Parameters, Result, StatusReport, StatusUpdate,
+    Telephony, Transition, meter,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,26 @@ const AT_ONCE: usize = 100;
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Calls {
+    /// Takes over a status that the carrier reports. For servers.
+    ///
+    /// # Errors
+    /// As [`CallStore::update_status`](crate::CallStore::update_status).
+    pub async fn update_status(&self, key: &CallKey, status: CallStatus) -> Result<StatusUpdate> {
+        let store = &self.inner.store;
+        let update = store.update_status(key, status).await?;
+        let is_the_end = status.is_terminal() && update.transition == Transition::Advanced;
+        // What was given up was counted then.
+        if cfg!(feature = "metrics")
+            && is_the_end
+            && let Some(record) = store.find(key).await?
+            && record.ended != Some(EndReason::NeverStarted)
+        {
+            let reported = EndReason::CallEnded(status);
+            meter::call_ended(&record, record.ended.as_ref().unwrap_or(&reported));
+        }
+        Ok(update)
+    }
+
     /// A media stream is over for that reason: if it was our side that ended it, and nothing else was planned for the call,
     /// the call ends too, as its carrier's capabilities say. Returns at once; what there is to do goes on in a task. For
     /// servers.
@@ -92,7 +113,7 @@ impl Calls {
         }
         let status = carrier.fetch_call(call).await?.status;
         match status.filter(|status| status.is_terminal()) {
-            Some(status) => self.inner.store.update_status(key, status).await.map(drop),
+            Some(status) => self.update_status(key, status).await.map(drop),
             None => Ok(()),
         }
     }
@@ -113,6 +134,7 @@ impl Calls {
         }
         for record in found.never_started {
             tracing::warn!(call = %record.key, account = %record.account, status = %record.status, "the call never started: it is given up");
+            meter::call_ended(&record, &EndReason::NeverStarted);
             self.give_up(record.clone());
             let kind = CallEventKind::GivenUp(EndReason::NeverStarted);
             let event = CallEvent::new(kind, record.call_id.clone());
@@ -165,7 +187,7 @@ impl Calls {
         let Some(status) = told.status else {
             return Ok(None);
         };
-        let update = self.inner.store.update_status(&record.key, status).await?;
+        let update = self.update_status(&record.key, status).await?;
         if !status.is_terminal() || update.transition != Transition::Advanced {
             return Ok(None);
         }

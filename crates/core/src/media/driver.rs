@@ -10,6 +10,7 @@ use super::{
     EndSignal, Heard, MediaCodec, MediaSocket, Playback, StreamContext, StreamOptions, StreamStats,
     StreamTicket, Streamer,
 };
+use crate::meter::StreamMeter;
 use crate::{EndReason, Error, ErrorKind, Result};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::{HashMap, VecDeque};
@@ -121,6 +122,7 @@ fn start(
     let receive_queue = options.receive_queue;
     let span = tracing::info_span!(
         "media stream",
+        provider = %context.provider,
         call = %context.call_key,
         account = %context.account,
         call_id = context.call_id.as_ref().map(tracing::field::display),
@@ -140,6 +142,7 @@ fn start(
         next_wait: GOODBYE + 1,
         ending: None,
         last_stats: Arc::clone(&last_stats),
+        meter: StreamMeter::new(context.provider.clone()),
     };
     let (over, closed) = (context.cancellation.clone(), context.closed.clone());
     tokio::spawn(
@@ -197,6 +200,7 @@ struct Task {
     ending: Option<Duration>,
     /// For who asks after the end.
     last_stats: Arc<OnceLock<StreamStats>>,
+    meter: StreamMeter,
 }
 
 impl Task {
@@ -206,6 +210,8 @@ impl Task {
         self.flush_outputs();
         let stats = self.stats();
         let _ = self.last_stats.set(stats);
+        self.count();
+        self.meter.ended(&reason);
         tracing::info!(
             reason = %reason,
             frames_in = stats.frames_in,
@@ -239,6 +245,9 @@ impl Task {
         loop {
             let now = self.now();
             self.session.advance(now);
+            if self.meter.is_due(now) {
+                self.count();
+            }
             if let Some(reason) = self.flush_outputs() {
                 return self.first_reason(reason);
             }
@@ -373,6 +382,12 @@ impl Task {
         let mut stats = self.session.stats();
         stats.lost = self.events.lost_frames();
         stats
+    }
+
+    fn count(&mut self) {
+        let now = self.now();
+        let queued = self.session.position(now).dropped;
+        self.meter.count(self.stats(), queued, now);
     }
 
     /// Our side ends: nothing more is taken; what was sent is still played.
