@@ -28,9 +28,13 @@ pub enum Seen {
 /// What the app does with a stream: nothing by default, until it is over.
 pub type OnStream = fn(Calls, Box<dyn Streamer>) -> futures_util::future::BoxFuture<'static, ()>;
 
+/// What the app answers to events.
+pub type OnEvent = fn(&CallEvent) -> Option<Answer>;
+
 #[derive(Debug)]
 pub struct App {
     on_stream: OnStream,
+    on_event: OnEvent,
     seen: mpsc::UnboundedSender<Seen>,
     calls: Calls,
 }
@@ -53,8 +57,9 @@ impl CallHandler for App {
 
     async fn on_event(&self, context: EventContext, event: CallEvent) -> Option<Answer> {
         let key = context.call.map(|call| call.key);
+        let answer = (self.on_event)(&event);
         let _ = self.seen.send(Seen::Event(key, Box::new(event)));
-        None
+        answer
     }
 }
 
@@ -107,6 +112,16 @@ impl House {
         http: HttpOptions,
         carrier: impl FnOnce(&str) -> SimulatedCall,
     ) -> Self {
+        Self::with_app(provider, on_stream, |_| None, http, carrier).await
+    }
+
+    pub async fn with_app(
+        provider: Provider,
+        on_stream: OnStream,
+        on_event: OnEvent,
+        http: HttpOptions,
+        carrier: impl FnOnce(&str) -> SimulatedCall,
+    ) -> Self {
         let (listener, url) = house::free_port().await.unwrap();
         let carrier = carrier(&url).serve().await.unwrap();
         let http = Arc::new(ReqwestClient::new(http).unwrap());
@@ -120,6 +135,7 @@ impl House {
         let (tell, seen) = mpsc::unbounded_channel();
         let app = App {
             on_stream,
+            on_event,
             seen: tell,
             calls: calls.clone(),
         };

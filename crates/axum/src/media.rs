@@ -5,13 +5,14 @@ use axum::body::Body;
 use axum::extract::Request;
 use http::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
 use telephony_core::meter::{self, Verdict};
 use telephony_core::{
     CallId, CallRecord, CallStatus, CallStore, CarrierCall, ClaimedStream, EndReason, ErrorKind,
-    MediaToken, Result, Telephony, WebhookKind, verify,
+    MediaToken, Operation, Result, Telephony, WebhookKind, verify,
 };
 use telephony_ws::{WsSocket, upgrade_response};
 use tokio::time::Instant;
@@ -124,6 +125,8 @@ impl Stream {
                 Ok(stream) => self.hand_over(stream, goodbye).await,
                 Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                     tracing::warn!(%error, "media socket refused after its start");
+                    // Not given back: who had the token once has it again.
+                    self.finish().await;
                 }
                 Err(error) => self.release(&error.to_string()).await,
             }
@@ -138,15 +141,37 @@ impl Stream {
     /// Passes the call's end, wherever it was noticed, and our own shutdown on to the stream.
     async fn watch(&self, trigger: &EndTrigger) {
         tokio::select! {
-            reason = self.wait_for_end() => trigger.end(reason),
-            () = self.server.stopping.cancelled() => trigger.end(EndReason::Shutdown),
+            reason = self.wait_for_end(|| self.store().wait_for_stream_end(&self.token)) => {
+                if self.has_time(&reason) {
+                    trigger.end_after_goodbye(reason);
+                } else {
+                    trigger.end(reason);
+                }
+            }
+            () = self.server.stopping.cancelled() => trigger.end_after_goodbye(EndReason::Shutdown),
         }
+        // When the call is over, a goodbye is.
+        let over = self.wait_for_end(|| self.store().wait_for_end(&self.record().key));
+        trigger.end(over.await);
         std::future::pending::<()>().await;
     }
 
-    async fn wait_for_end(&self) -> EndReason {
+    /// Whether the caller still hears what was sent: only we can end this call, or only then is it transferred.
+    fn has_time(&self, reason: &EndReason) -> bool {
+        let capabilities = self.carrier.capabilities();
+        match reason {
+            EndReason::Transferred => capabilities.transfers_after_stream,
+            EndReason::App => !capabilities.supports(Operation::HangUp),
+            _ => false,
+        }
+    }
+
+    async fn wait_for_end<T>(&self, wait: impl Fn() -> T) -> EndReason
+    where
+        T: Future<Output = Result<EndReason>>,
+    {
         loop {
-            match self.store().wait_for_stream_end(&self.token).await {
+            match wait().await {
                 Ok(reason) => return reason,
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return EndReason::NeverStarted;
@@ -207,12 +232,20 @@ impl Stream {
     }
 
     async fn note_end(&self, reason: EndReason) {
-        if let Err(error) = self.store().finish_stream(&self.token).await {
-            tracing::error!(%error, "the call store did not take the stream's end");
-        }
+        self.finish().await;
         self.server
             .calls
             .stream_is_over(self.claimed.clone(), reason);
+    }
+
+    async fn finish(&self) {
+        for pause in [1, 5, 25] {
+            let Err(error) = self.store().finish_stream(&self.token).await else {
+                return;
+            };
+            tracing::error!(%error, "the call store did not take the stream's end");
+            tokio::time::sleep(Duration::from_millis(pause * 100)).await;
+        }
     }
 
     /// A stream that has started proves that the call is up, and may be the first to tell its id.

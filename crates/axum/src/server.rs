@@ -284,7 +284,8 @@ impl CallServer {
             return true;
         }
         inner.stopping.cancel();
-        let goodbye = inner.options.stream.write_deadline + HANG_UP;
+        let stream = &inner.options.stream;
+        let goodbye = stream.goodbye + stream.write_deadline * 2 + HANG_UP;
         tokio::time::timeout(goodbye, over).await.is_ok()
     }
 

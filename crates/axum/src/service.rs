@@ -11,8 +11,8 @@ use telephony_core::meter::{self, Verdict};
 use telephony_core::{
     Answer, Answered, CallEvent, CallEventKind, CallId, CallKey, CallLinks, CallRecord, CallStore,
     CarrierCall, Direction, Error, ErrorKind, FirstTime, IncomingCall, KeptAnswer, LegReport,
-    LegRole, NewCall, RejectReason, Report, RequestName, Result, Telephony, Transition, Verified,
-    WebhookKind, WebhookRequest, verify,
+    LegRole, MediaToken, NewCall, RejectReason, Report, RequestName, Result, Telephony,
+    TransferOutcome, Transition, Verified, WebhookKind, WebhookRequest, verify,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -212,20 +212,75 @@ impl<'a> Webhook<'a> {
             return Ok(answered);
         }
         let answer = match told {
-            Some(Some(answer)) => Some(answer),
+            // The call leaves what it did, a stream too, which must not hang it up then.
+            Some(Some(answer)) => return self.move_by_answer(request, &record.key, answer).await,
             Some(None) => return self.acknowledge(request, Some(record.key)),
             // Late or failed: the fallback, where the carrier waits for what comes next.
             None if request.request().kind == WebhookKind::NextStep => None,
             None => return self.acknowledge(request, Some(record.key)),
         };
-        match self.write_or_fall_back(&record.key, answer, write).await {
+        self.write_reply(request, &record.key, answer).await
+    }
+
+    async fn write_reply(
+        &self,
+        request: &Verified,
+        key: &CallKey,
+        answer: Option<Answer>,
+    ) -> Result<Answered> {
+        let write =
+            |answer: &Answer, links: &CallLinks| self.carrier.reply(request, Some(answer), links);
+        match self.write_or_fall_back(key, answer, write).await {
             // This callback takes no answer: acknowledged all the same.
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 tracing::warn!(%error, "the app's answer does not fit this callback");
-                self.acknowledge(request, Some(record.key))
+                self.acknowledge(request, Some(key.clone()))
             }
             result => result,
         }
+    }
+
+    /// The app's answer to an event is a transfer.
+    async fn move_by_answer(
+        &self,
+        request: &Verified,
+        key: &CallKey,
+        answer: Answer,
+    ) -> Result<Answered> {
+        let calls = &self.server.calls;
+        let media = MediaToken::random(&*calls.ports().random)?;
+        let trial = calls.links(self.carrier.account(), key).with_media(media);
+        // What was offered to the call before stays good if this callback takes no such answer.
+        if let Err(error) = self.carrier.reply(request, Some(&answer), &trial) {
+            tracing::error!(%error, "the app's answer cannot be given here");
+            return self.write_reply(request, key, None).await;
+        }
+        let number = self.store().begin_transfer(key).await?;
+        let answered = self.write_reply(request, key, Some(answer)).await;
+        let outcome = match &answered {
+            Ok(_) => TransferOutcome::Taken,
+            Err(_) => TransferOutcome::Refused,
+        };
+        let noted = self.store().end_transfer(key, number, outcome).await;
+        if let Err(error) = noted {
+            tracing::error!(%error, "the call store did not take what became of the call");
+        }
+        answered
+    }
+
+    /// Some carriers repeat what they found out with every later report. [`None`] if the app knows it.
+    async fn once(&self, record: &CallRecord, event: CallEvent) -> Result<Option<CallEvent>> {
+        let CallEventKind::MachineDetected(by) = &event.kind else {
+            return Ok(Some(event));
+        };
+        let name = RequestName::new(record.account.clone(), format!("{} {by:?}", record.key));
+        let first = self.store().first_time(&name, Duration::ZERO).await?;
+        if !matches!(first, FirstTime::Yes) {
+            return Ok(None);
+        }
+        let known = KeptAnswer::new(200, None, Bytes::new())?;
+        self.store().keep_answer(&name, Some(known)).await?;
+        Ok(Some(event))
     }
 
     /// Tells the app of events, in order, and gives its first answer; [`None`] if it is late or panics. What it does about
@@ -426,8 +481,10 @@ impl<'a> Webhook<'a> {
         record: &mut Option<CallRecord>,
         mut event: CallEvent,
     ) -> Result<Option<CallEvent>> {
-        let (Some(record), Some(status)) = (record, event.status()) else {
-            return Ok(Some(event));
+        let (record, status) = match (record, event.status()) {
+            (Some(record), Some(status)) => (record, status),
+            (Some(record), None) => return self.once(record, event).await,
+            (None, _) => return Ok(Some(event)),
         };
         let is_other_leg =
             matches!((&event.call_id, &record.call_id), (Some(leg), Some(call)) if leg != call);
@@ -443,6 +500,12 @@ impl<'a> Webhook<'a> {
         }
         let update = self.server.calls.update_status(&record.key, status).await?;
         record.status = update.status;
+        if update.transition == Transition::Advanced
+            && !status.is_terminal()
+            && record.ended.is_some()
+        {
+            self.server.calls.end_again(record.clone());
+        }
         Ok((update.transition == Transition::Advanced).then_some(event))
     }
 

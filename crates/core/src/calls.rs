@@ -1,13 +1,14 @@
 //! The calls of any number of accounts: placing them, steering them, and ending them with their streams.
 
 mod ending;
+mod steering;
 
 use crate::{
     AccountLabel, AfterStream, Answer, CallKey, CallLinks, CallRecord, CallSnapshot, CallStatus,
-    CallStore, CarrierCall, Direction, Dtmf, DtmfOut, EndReason, Error, ErrorKind, FailedCall,
-    Handover, MediaGrant, MediaToken, MemoryStore, NewCall, Operation, OutboundCall, PlacedCall,
-    Ports, ProviderName, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry,
-    Telephony, meter,
+    CallStore, CarrierCall, Direction, EndReason, Error, ErrorKind, FailedCall, Handover,
+    MediaGrant, MediaToken, MemoryStore, NewCall, Operation, OutboundCall, PlacedCall, Ports,
+    ProviderName, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry, Telephony,
+    meter,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -211,13 +212,13 @@ impl Calls {
         carrier: &dyn Telephony,
         call: &OutboundCall,
     ) -> Result<PlacedCall, (Option<CallKey>, Error)> {
-        let key = self
+        let (key, planned) = self
             .open(carrier, call)
             .await
             .map_err(|error| (None, error))?;
         match self.ask_to_place(carrier, call, &key).await {
             Ok(placed) => {
-                self.note_placed(&placed).await;
+                self.note_placed(&placed, planned).await;
                 Ok(placed)
             }
             Err(error) => {
@@ -230,14 +231,23 @@ impl Calls {
         }
     }
 
-    async fn open(&self, carrier: &dyn Telephony, call: &OutboundCall) -> Result<CallKey> {
+    async fn open(
+        &self,
+        carrier: &dyn Telephony,
+        call: &OutboundCall,
+    ) -> Result<(CallKey, Handover)> {
         if self.inner.draining.is_cancelled() {
             let detail = "this node shuts down and places no new calls";
             return Err(Error::new(ErrorKind::Closed, PLACE, detail).with_retry(Retry::Safe));
         }
         require(carrier, Operation::MakeCall, PLACE)?;
+        let key = match &call.key {
+            Some(key) => key.clone(),
+            None => CallKey::random(&*self.inner.ports.random)?,
+        };
+        let planned = self.plan(carrier, call, &key)?;
         let new = NewCall::new(
-            CallKey::random(&*self.inner.ports.random)?,
+            key,
             carrier.provider().clone(),
             carrier.account().clone(),
             Direction::Outbound,
@@ -245,12 +255,24 @@ impl Calls {
         );
         let mut new = new.with_data(call.parameters.clone());
         // A redirect means that the app is asked.
-        if call.answer != Answer::redirect() {
+        if planned != Handover::Sent && call.answer != Answer::redirect() {
             new = new.with_next(call.answer.clone());
         }
         let key = self.inner.store.open(new).await?.key;
         meter::call_started(carrier.provider(), Direction::Outbound);
-        Ok(key)
+        Ok((key, planned))
+    }
+
+    /// How the carrier will get to know what the call is to do.
+    fn plan(
+        &self,
+        carrier: &dyn Telephony,
+        call: &OutboundCall,
+        key: &CallKey,
+    ) -> Result<Handover> {
+        let media = MediaToken::random(&*self.inner.ports.random)?;
+        let links = self.links(carrier.account(), key).with_media(media);
+        carrier.plan_call(call, &links)
     }
 
     async fn ask_to_place(
@@ -264,112 +286,28 @@ impl Calls {
     }
 
     /// The call is placed, whatever the store says now: its failures must not look like failures to place it.
-    async fn note_placed(&self, placed: &PlacedCall) {
+    async fn note_placed(&self, placed: &PlacedCall, planned: Handover) {
         let (store, key) = (&self.inner.store, &placed.key);
         log(store.attach(key, &placed.call).await, "the carrier's id");
         let status = self.update_status(key, placed.status).await;
         log(status.map(drop), "the call's status");
-        if placed.handover == Handover::Sent {
-            log(store.set_next(key, None).await, "what the call is to do");
+        if placed.handover == Handover::Sent && planned != Handover::Sent {
+            let kept = store.set_next(key, None).await;
+            log(kept.map(drop), "what the call is to do");
         }
+        self.end_if_unwanted(key).await;
     }
 
-    /// Ends a call; also one that has not been answered yet. Already gone is success.
-    ///
-    /// # Errors
-    /// What the carrier says; [`ErrorKind::Unsupported`] if it has no request for it and no stream that could be closed is
-    /// open; [`ErrorKind::NotFound`], also, with [`Retry::Safe`], if the carrier has not told the call's id yet.
-    pub async fn hang_up(&self, key: &CallKey) -> Result<()> {
-        const OPERATION: &str = "hang up";
-        let record = self.find(key).await?;
-        if record.status.is_terminal() {
-            return Ok(());
-        }
-        let carrier = self.account(&record.account)?;
-        if carrier.capabilities().supports(Operation::HangUp) {
-            return self.end_by_rest(&record, carrier, EndReason::App).await;
-        }
-        if record.live_streams == 0 {
-            let detail = "this carrier has no request that ends a call, and there is no open stream to close";
-            return Err(Error::unsupported(OPERATION, detail).with_provider(carrier.provider()));
-        }
-        self.inner
-            .store
-            .stop_streams(key, EndReason::App)
-            .await
-            .map(drop)
-    }
-
-    /// Gives a call something else to do: a party to be connected with, or any answer. A stream that is open ends with it.
-    /// Accepted is not done: how it went comes as an event.
-    ///
-    /// # Errors
-    /// What the carrier says; [`ErrorKind::Unsupported`] before anything is sent if it cannot; [`ErrorKind::Closed`] if the
-    /// call is over; as [`hang_up`](Self::hang_up). After an error the call is as it was, unless the
-    /// [outcome is unknown](Retry::OutcomeUnknown).
-    pub async fn transfer(&self, key: &CallKey, to: impl Into<Answer>) -> Result<()> {
-        const OPERATION: &str = "transfer call";
-        let answer = to.into();
-        let (record, carrier) = self.live(key, Operation::Transfer, OPERATION).await?;
-        let call = carrier_call(&record, OPERATION)?;
-        let links = self.links_for(&record.account, key, &answer).await?;
-        let store = &self.inner.store;
-        // Before the carrier may ask for it.
-        store.set_next(key, Some(answer.clone())).await?;
-        match carrier.transfer(&call, &answer, &links).await {
-            Ok(handover) => self.note_transfer(key, handover).await,
+    /// Hangs up a call that somebody gave up while it was being placed, or that nobody here can take any more.
+    async fn end_if_unwanted(&self, key: &CallKey) {
+        match self.inner.store.find(key).await {
+            Ok(Some(record)) if record.status.is_terminal() => {}
+            Ok(Some(record)) if record.ended.is_some() => self.end_again(record),
+            Ok(Some(record)) if self.is_draining() => self.end_at_last(record, EndReason::Shutdown),
+            Ok(_) => {}
             Err(error) => {
-                if error.retry() != Retry::OutcomeUnknown {
-                    log(store.set_next(key, None).await, "what the call is to do");
-                }
-                Err(error)
+                tracing::error!(%error, call = %key, "whether the call is still wanted is not known");
             }
-        }
-    }
-
-    async fn note_transfer(&self, key: &CallKey, handover: Handover) -> Result<()> {
-        let store = &self.inner.store;
-        store.note_transfer(key).await?;
-        match handover {
-            // A stream that the carrier leaves open would be heard by nobody.
-            Handover::Sent => {
-                store.set_next(key, None).await?;
-                store.stop_streams(key, EndReason::Transferred).await?;
-            }
-            Handover::AsksAfterStream => {
-                store.stop_streams(key, EndReason::Transferred).await?;
-            }
-            // Until it has asked, the old answer is in force, and may say to hang up after the stream.
-            Handover::Asks => {}
-        }
-        Ok(())
-    }
-
-    /// Sends keys into a call.
-    ///
-    /// # Errors
-    /// As [`transfer`](Self::transfer); [`ErrorKind::Unsupported`] also if sending keys would end what the call is doing, and
-    /// [`Dtmf::then`] does not say what comes after.
-    pub async fn send_dtmf(&self, key: &CallKey, keys: &Dtmf) -> Result<()> {
-        const OPERATION: &str = "send DTMF";
-        let (record, carrier) = self.live(key, Operation::SendDtmf, OPERATION).await?;
-        let call = carrier_call(&record, OPERATION)?;
-        let replaces = carrier.capabilities().dtmf_out == DtmfOut::InPlace;
-        let then = match keys.next() {
-            None if replaces => {
-                let detail = "sending keys ends what the call is doing, a stream too: say with `Dtmf::then` what comes after";
-                return Err(Error::unsupported(OPERATION, detail).with_provider(carrier.provider()));
-            }
-            then => then.filter(|_| replaces),
-        };
-        let links = match then {
-            Some(answer) => self.links_for(&record.account, key, answer).await?,
-            None => self.links(&record.account, key),
-        };
-        carrier.send_dtmf(&call, keys, &links).await?;
-        match then {
-            Some(_) => self.inner.store.note_transfer(key).await,
-            None => Ok(()),
         }
     }
 
@@ -422,6 +360,19 @@ impl Calls {
         let carrier = self.account(account)?;
         require(&*carrier, Operation::FindPlaced, "find call")?;
         carrier.find_placed(call, since).await
+    }
+
+    /// Takes a call that was [found](Self::find_placed) for the one with that key, which can be steered from then on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no call with that key; [`ErrorKind::Store`], also if either of the two is
+    /// somebody else's already.
+    pub async fn adopt(&self, key: &CallKey, found: &CallSnapshot) -> Result<()> {
+        self.inner.store.attach(key, &found.call).await?;
+        if let Some(status) = found.status {
+            self.update_status(key, status).await?;
+        }
+        Ok(())
     }
 
     /// Fetches the audio of a recording, whole.
@@ -482,6 +433,16 @@ impl Calls {
         key: &CallKey,
         answer: &Answer,
     ) -> Result<CallLinks> {
+        self.links_with(account, key, answer, |grant| grant).await
+    }
+
+    async fn links_with(
+        &self,
+        account: &AccountLabel,
+        key: &CallKey,
+        answer: &Answer,
+        grant_as: impl Fn(MediaGrant) -> MediaGrant,
+    ) -> Result<CallLinks> {
         let links = self.links(account, key);
         if !answer.wants_stream() {
             return Ok(links);
@@ -491,6 +452,7 @@ impl Calls {
             .stream_step()
             .map_or(AfterStream::Continue, |stream| stream.then);
         let grant = MediaGrant::new(self.inner.options.token_lifetime).then(then);
+        let grant = grant_as(grant);
         self.inner.store.mint_token(key, &token, grant).await?;
         Ok(links.with_media(token))
     }

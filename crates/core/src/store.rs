@@ -21,6 +21,7 @@
 //! | a verified request came | [`first_time`](CallStore::first_time), and [`keep_answer`](CallStore::keep_answer) once it is answered |
 //! | a call comes in or is placed | [`open`](CallStore::open); [`attach`](CallStore::attach) once the carrier tells its id |
 //! | an answer offers a stream | [`mint_token`](CallStore::mint_token) |
+//! | a call is given something else to do | [`begin_transfer`](CallStore::begin_transfer), and [`end_transfer`](CallStore::end_transfer) once the outcome is known |
 //! | a media socket comes | [`claim_token`](CallStore::claim_token), then [`wait_for_stream_end`](CallStore::wait_for_stream_end); at its end [`finish_stream`](CallStore::finish_stream) |
 //! | the carrier reports a status | [`update_status`](CallStore::update_status) |
 //! | every third of a lease | [`renew_lease`](CallStore::renew_lease) |
@@ -43,7 +44,7 @@ pub use node::NodeId;
 pub use policy::{AccountLimits, CallRate, StorePolicy};
 pub use record::{
     CallRecord, ClaimedStream, DataChanges, Expired, MAX_DATA_NAMES, MAX_DATA_VALUE, MediaGrant,
-    NewCall, StatusUpdate, check_data, too_much_data,
+    NewCall, StatusUpdate, TransferOutcome, check_data, too_much_data,
 };
 pub use replay::{FirstTime, KeptAnswer, MAX_ANSWER_BODY, RequestName};
 
@@ -87,7 +88,8 @@ pub trait CallStore: Debug + Send + Sync {
     /// [too much](check_data), and nothing is changed; [`Store`](crate::ErrorKind::Store).
     async fn update_data(&self, key: &CallKey, changes: DataChanges) -> Result<()>;
 
-    /// Gives out the right to open one media socket of this call. What an earlier answer offered and nobody took is void.
+    /// Gives out the right to open one media socket of this call. What an earlier answer offered and nobody took is void,
+    /// unless the [grant](MediaGrant::beside) says otherwise.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Closed`](crate::ErrorKind::Closed) if the call has ended;
@@ -127,17 +129,24 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store) if it fails at once.
     async fn wait_for_stream_end(&self, token: &MediaToken) -> Result<EndReason>;
 
-    /// Tells the open media sockets of this call to close for that reason, while the call goes on. How many were told.
+    /// Tells open media sockets of this call to close for that reason, while the call goes on: those that were offered
+    /// before the [transfer](Self::begin_transfer) with that number began, or all. How many were told.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
-    async fn stop_streams(&self, key: &CallKey, reason: EndReason) -> Result<u32>;
+    async fn stop_streams(
+        &self,
+        key: &CallKey,
+        reason: EndReason,
+        before: Option<u32>,
+    ) -> Result<u32>;
 
-    /// Keeps what the call is to do when the carrier asks next; [`None`] forgets it.
+    /// Keeps what the call is to do when the carrier asks next; [`None`] forgets it. Gives what was kept before and nobody
+    /// has taken.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
-    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<()>;
+    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<Option<Answer>>;
 
     /// Takes what was kept, once. `request` names the request that asks: the same one again gets the same, because carriers
     /// repeat their requests.
@@ -146,11 +155,24 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
     async fn take_next(&self, key: &CallKey, request: &str) -> Result<Option<Answer>>;
 
-    /// Notes that the call was given something else to do.
+    /// Notes that the carrier is about to be asked to give the call something else to do. Gives the transfer's number: 1, 2,
+    /// and so on. Media sockets that are offered from now on are part of it.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
-    async fn note_transfer(&self, key: &CallKey) -> Result<()>;
+    async fn begin_transfer(&self, key: &CallKey) -> Result<u32>;
+
+    /// Notes what came of that transfer. Of one that the carrier took, media tokens that were offered before and that
+    /// nobody took are void.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Store`](crate::ErrorKind::Store).
+    async fn end_transfer(
+        &self,
+        key: &CallKey,
+        number: u32,
+        outcome: TransferOutcome,
+    ) -> Result<()>;
 
     /// Reports a status. A terminal one ends the call.
     ///

@@ -120,6 +120,30 @@ pub trait Telephony: Any + Debug + Send + Sync {
         Err(unsupported(self.provider(), "place call"))
     }
 
+    /// How the answer of `call` would reach the carrier if it were placed now: whether the carrier asks for it, or gets it
+    /// with the call. Sends nothing; asked before the call is placed.
+    ///
+    /// # Errors
+    /// As [`make_call`](Self::make_call), as far as it is known before anything is sent.
+    fn plan_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<Handover> {
+        let _ = (call, links);
+        Ok(Handover::Asks)
+    }
+
+    /// The same for a [transfer](Self::transfer).
+    ///
+    /// # Errors
+    /// As there, as far as it is known before anything is sent.
+    fn plan_transfer(
+        &self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
+        let _ = (call, answer, links);
+        Ok(Handover::Asks)
+    }
+
     /// Ends a call. Already gone is success.
     ///
     /// # Errors

@@ -3,205 +3,14 @@
 
 mod support;
 
-use async_trait::async_trait;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::carrier::Dummy;
+use support::steered::{able, calls, live, outbound, place};
 use support::{account, call_id, secs};
-use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
-    AfterStream, Answer, Answered, Authenticated, CallEvent, CallId, CallKey, CallLinks,
-    CallRecord, CallStatus, CallStore, Calls, CallsOptions, Capabilities, CarrierCall,
-    ClaimedStream, Direction, Dtmf, DtmfOut, EndReason, Error, ErrorKind, FailedCall, Handover,
-    HangUpBy, IncomingCall, MediaGrant, MediaToken, MemoryStore, NewCall, Operation, OsRandom,
-    OutboundCall, Party, PlacedCall, Ports, ProviderName, PublicUrl, Report, Result, Retry, Stream,
-    Telephony, Verified, WebhookRequest, metadata,
+    AfterStream, Answer, CallKey, CallStatus, Calls, Capabilities, Direction, Dtmf, EndReason,
+    Error, ErrorKind, Handover, HangUpBy, MediaGrant, MediaToken, OsRandom, Party, Retry, Stream,
+    metadata,
 };
-
-/// What the carrier says to everything that changes a call.
-type Says = fn() -> Result<Handover>;
-
-/// A carrier that notes what it is asked, with what the store knew then.
-#[derive(Debug)]
-struct Steered {
-    dummy: Dummy,
-    capabilities: Capabilities,
-    store: Arc<dyn CallStore>,
-    says: Mutex<Says>,
-    /// How long it takes.
-    delay: Duration,
-    asked: Mutex<Vec<String>>,
-    known: Mutex<Option<CallRecord>>,
-}
-
-impl Steered {
-    async fn ask(&self, what: String, key: Option<&CallKey>) -> Result<Handover> {
-        self.asked.lock().unwrap().push(what);
-        if let Some(key) = key {
-            let known = self.store.find(key).await.unwrap();
-            *self.known.lock().unwrap() = known;
-        }
-        tokio::time::sleep(self.delay).await;
-        let says = *self.says.lock().unwrap();
-        says()
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    fn say(&self, says: Says) {
-        *self.says.lock().unwrap() = says;
-    }
-}
-
-#[async_trait]
-impl Telephony for Steered {
-    fn provider(&self) -> &ProviderName {
-        self.dummy.provider()
-    }
-
-    fn account(&self) -> &telephony_core::AccountLabel {
-        self.dummy.account()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.capabilities.clone()
-    }
-
-    fn authenticate(&self, request: &WebhookRequest) -> Result<Authenticated> {
-        self.dummy.authenticate(request)
-    }
-
-    fn accept_call(&self, request: &Verified) -> Result<IncomingCall> {
-        self.dummy.accept_call(request)
-    }
-
-    fn incoming_call(&self, c: &IncomingCall, a: &Answer, l: &CallLinks) -> Result<Answered> {
-        self.dummy.incoming_call(c, a, l)
-    }
-
-    fn status_callback(&self, request: &Verified) -> Result<Vec<CallEvent>> {
-        self.dummy.status_callback(request)
-    }
-
-    fn catch_all_status_callback(&self, r: &Verified) -> Result<(Option<CallId>, Vec<CallEvent>)> {
-        self.dummy.catch_all_status_callback(r)
-    }
-
-    fn reply(&self, r: &Verified, a: Option<&Answer>, l: &CallLinks) -> Result<Answered> {
-        self.dummy.reply(r, a, l)
-    }
-
-    fn media_codec(&self, ticket: &StreamTicket) -> Result<Box<dyn MediaCodec>> {
-        self.dummy.media_codec(ticket)
-    }
-
-    async fn make_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
-        let media = if links.media_url().is_ok() {
-            " with media"
-        } else {
-            ""
-        };
-        let key = links.call_key();
-        let handover = self.ask(format!("place{media}"), Some(key)).await?;
-        let (id, status) = (call_id("CA1"), CallStatus::Initiated);
-        let raw = bytes::Bytes::from_static(b"{}");
-        let report = Report::placed(self.provider(), &call.from, &call.to, &id, status, raw);
-        let carriers = CarrierCall::new(id).at(Some("region-1".to_owned()));
-        Ok(PlacedCall::new(key.clone(), carriers, status, report).with_handover(handover))
-    }
-
-    async fn hang_up(&self, call: &CarrierCall) -> Result<()> {
-        let home = call.home.as_deref().unwrap_or("-");
-        self.ask(format!("hang up {} at {home}", call.id), None)
-            .await
-            .map(drop)
-    }
-
-    async fn transfer(
-        &self,
-        call: &CarrierCall,
-        answer: &Answer,
-        links: &CallLinks,
-    ) -> Result<Handover> {
-        let what = format!("transfer {} to {} steps", call.id, answer.steps().len());
-        let handover = self.ask(what, Some(links.call_key())).await;
-        // The carrier may ask before it has answered us.
-        if matches!(handover, Ok(Handover::Asks)) {
-            let next = self.store.take_next(links.call_key(), "request-1").await?;
-            assert_eq!(next.as_ref(), Some(answer));
-        }
-        handover
-    }
-
-    async fn send_dtmf(&self, call: &CarrierCall, keys: &Dtmf, links: &CallLinks) -> Result<()> {
-        let media = if links.media_url().is_ok() {
-            " with media"
-        } else {
-            ""
-        };
-        let what = format!("send {} to {}{media}", keys.digits(), call.id);
-        self.ask(what, None).await.map(drop)
-    }
-}
-
-fn able() -> Capabilities {
-    Capabilities::new()
-        .with_operations([
-            Operation::MakeCall,
-            Operation::HangUp,
-            Operation::Transfer,
-            Operation::SendDtmf,
-        ])
-        .with_dtmf_out(DtmfOut::InPlace)
-        .with_hang_up(HangUpBy::ClosingSocket)
-}
-
-fn calls(capabilities: Capabilities, delay: Duration) -> (Calls, Arc<Steered>) {
-    let store: Arc<dyn CallStore> = Arc::new(MemoryStore::default());
-    let base = PublicUrl::new("https://voice.example.com").unwrap();
-    let options = CallsOptions::default();
-    let calls = Calls::with(base, Arc::clone(&store), Ports::default(), options);
-    let carrier = Arc::new(Steered {
-        dummy: Dummy::new("dummy", "main", "token"),
-        capabilities,
-        store,
-        says: Mutex::new(|| Ok(Handover::Sent)),
-        delay,
-        asked: Mutex::default(),
-        known: Mutex::default(),
-    });
-    calls.add_account(Arc::clone(&carrier) as Arc<dyn Telephony>);
-    (calls, carrier)
-}
-
-fn outbound(answer: Answer) -> OutboundCall {
-    let (to, from) = (Party::parse("+14155550199"), Party::parse("+14155550100"));
-    OutboundCall::new(to, from, answer).with_parameter("order", "17")
-}
-
-async fn place(calls: &Calls, label: &str, call: OutboundCall) -> Result<PlacedCall, FailedCall> {
-    calls.place(&account(label), call).await
-}
-
-/// A call that came in, with a stream that is up.
-async fn live(calls: &Calls, then: AfterStream) -> (CallKey, ClaimedStream, MediaToken) {
-    let new = NewCall::new(
-        CallKey::random(&OsRandom).unwrap(),
-        ProviderName::from_static("dummy"),
-        account("main"),
-        Direction::Inbound,
-        (Party::Withheld, Party::Withheld),
-    );
-    let new = new.with_call_id(Some(call_id("CA2")));
-    let key = calls.store().open(new).await.unwrap().key;
-    let token = MediaToken::random(&OsRandom).unwrap();
-    let grant = MediaGrant::new(secs(60)).then(then);
-    calls.store().mint_token(&key, &token, grant).await.unwrap();
-    let claimed = calls.store().claim_token(&account("main"), &token).await;
-    (key, claimed.unwrap(), token)
-}
 
 async fn next(calls: &Calls, key: &CallKey) -> Option<Answer> {
     calls.store().take_next(key, "later").await.unwrap()
@@ -285,6 +94,7 @@ async fn a_call_that_was_not_placed_has_failed_and_is_reported_like_one_that_was
 #[tokio::test(start_paused = true)]
 async fn a_call_of_unknown_outcome_stays_for_callbacks() {
     let (calls, carrier) = calls(able(), Duration::ZERO);
+    *carrier.planned.lock().unwrap() = Some(Handover::Asks);
     carrier.say(|| {
         let error = Error::new(ErrorKind::Timeout, "place call", "no answer");
         Err(error.with_retry(Retry::OutcomeUnknown))
@@ -401,7 +211,8 @@ async fn a_refused_transfer_leaves_the_call_as_it_was() {
     carrier.say(|| Err(Error::new(ErrorKind::Refused, "transfer call", "no")));
     assert!(calls.transfer(&key, Answer::say("Bye.")).await.is_err());
     let record = calls.find(&key).await.unwrap();
-    assert_eq!((record.transfers, record.ended), (0, None));
+    assert_eq!((record.moved, record.open_transfers), (0, 0));
+    assert_eq!(record.ended, None);
     assert_eq!(next(&calls, &key).await, None);
 }
 

@@ -91,6 +91,38 @@ async fn a_trigger_ends_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trigger_may_leave_time_for_what_was_said() {
+    let mut call = call(narrow(), untouched()).await;
+    call.stream.send(speech(0, 16_000)).await.unwrap();
+    sleep(ms(100)).await;
+    let began = Instant::now();
+    call.trigger.end_after_goodbye(EndReason::Shutdown);
+    call.trigger.end_after_goodbye(EndReason::Transferred);
+    sleep(ms(10)).await;
+    let late = call.stream.send(speech(0, 160)).await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Closed);
+    let (_, reason) = rest(call.stream.as_mut()).await;
+    assert_eq!(reason, EndReason::Shutdown);
+    let took = began.elapsed();
+    // This carrier tells nothing of marks, so a little is waited for.
+    assert!(took >= ms(1_800) && took < secs(6), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_call_is_over_so_is_the_goodbye() {
+    let mut call = call(narrow(), untouched()).await;
+    call.stream.send(speech(0, 16_000)).await.unwrap();
+    call.trigger.end_after_goodbye(EndReason::Shutdown);
+    sleep(ms(100)).await;
+    let began = Instant::now();
+    call.trigger
+        .end(EndReason::CallEnded(CallStatus::Completed));
+    let (_, reason) = rest(call.stream.as_mut()).await;
+    assert_eq!(reason, EndReason::Shutdown, "the first reason stays");
+    assert_eq!(began.elapsed(), ms(0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_trigger_before_anybody_waits_counts_too() {
     let (ticket, trigger) = ticket(untouched()).await;
     let (socket, carrier) = support::socket::socket_pair(16);

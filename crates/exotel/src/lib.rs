@@ -388,6 +388,19 @@ impl Telephony for Exotel {
         Ok(Box::new(codec))
     }
 
+    fn plan_call(&self, call: &OutboundCall, _links: &CallLinks) -> Result<Handover> {
+        Ok(rest::handover(call))
+    }
+
+    fn plan_transfer(
+        &self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
+        self.hand_over(call, answer, links)
+    }
+
     async fn make_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
         self.place(call, links).await
     }

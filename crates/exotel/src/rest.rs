@@ -77,7 +77,7 @@ mod state;
 mod time;
 
 pub(crate) use fault::LOOK_UP;
-pub(crate) use place::home;
+pub(crate) use place::{handover, home};
 
 pub use options::{
     ExotelCallOptions, ListenFrom, Listener, Playback, RecordingChannels, RecordingFormat,

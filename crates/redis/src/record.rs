@@ -114,16 +114,22 @@ pub(crate) fn record(key: CallKey, fields: &Fields) -> Result<CallRecord> {
     let mut record = CallRecord::opened(call, SystemTime::UNIX_EPOCH);
     record.status = status(field(fields, "st")?)?;
     record.history = history(field(fields, "hi")?)?;
-    record.transfers = match fields.get("tr") {
-        Some(count) => count.parse().map_err(|_| unreadable(READ))?,
-        None => 0,
-    };
+    record.transfers = count(fields, "tr")?;
+    record.moved = count(fields, "mv")?;
+    record.open_transfers = count(fields, "tp")?;
     record.held_by = tokens(fields).filter_map(holder).collect::<Result<_>>()?;
     record.live_streams = u32::try_from(record.held_by.len()).unwrap_or(u32::MAX);
     record.held_by.sort();
     record.held_by.dedup();
     record.ended = fields.get("en").map(|text| from_json(text)).transpose()?;
     Ok(record)
+}
+
+fn count(fields: &Fields, name: &str) -> Result<u32> {
+    match fields.get(name) {
+        Some(count) => count.parse().map_err(|_| unreadable(READ)),
+        None => Ok(0),
+    }
 }
 
 fn field<'a>(fields: &'a Fields, name: &str) -> Result<&'a str> {

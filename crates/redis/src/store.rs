@@ -20,7 +20,7 @@ use telephony_core::store::{DataChanges, check_data};
 use telephony_core::{
     AccountLabel, Answer, CallId, CallKey, CallRecord, CallStatus, CallStore, CarrierCall,
     ClaimedStream, EndReason, Error, ErrorKind, Expired, FirstTime, KeptAnswer, MediaGrant,
-    MediaToken, NewCall, NodeId, OsRandom, RequestName, Result, StatusUpdate,
+    MediaToken, NewCall, NodeId, OsRandom, RequestName, Result, StatusUpdate, TransferOutcome,
 };
 
 /// Keys vanish by themselves so long after they should have been taken out. As in the scripts.
@@ -265,11 +265,16 @@ impl CallStore for RedisStore {
         self.wait(&key, Some(token), OPERATION).await
     }
 
-    async fn stop_streams(&self, key: &CallKey, reason: EndReason) -> Result<u32> {
-        self.stop(key, &reason).await
+    async fn stop_streams(
+        &self,
+        key: &CallKey,
+        reason: EndReason,
+        before: Option<u32>,
+    ) -> Result<u32> {
+        self.stop(key, &reason, before).await
     }
 
-    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<()> {
+    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<Option<Answer>> {
         self.keep_next(key, next).await
     }
 
@@ -277,10 +282,22 @@ impl CallStore for RedisStore {
         self.give_next(key, request).await
     }
 
-    async fn note_transfer(&self, key: &CallKey) -> Result<()> {
-        const OPERATION: &str = "note transfer";
-        let noted = self.on_call(&script::TRANSFER, key);
-        known(self.ask(OPERATION, noted).await?, OPERATION).map(drop)
+    async fn begin_transfer(&self, key: &CallKey) -> Result<u32> {
+        const OPERATION: &str = "begin transfer";
+        let begun = self.on_call(&script::BEGIN_TRANSFER, key);
+        match self.ask(OPERATION, begun).await? {
+            0 => Err(not_found(OPERATION)),
+            number => Ok(number),
+        }
+    }
+
+    async fn end_transfer(
+        &self,
+        key: &CallKey,
+        number: u32,
+        outcome: TransferOutcome,
+    ) -> Result<()> {
+        self.settle_transfer(key, number, outcome).await
     }
 
     async fn update_status(&self, key: &CallKey, status: CallStatus) -> Result<StatusUpdate> {

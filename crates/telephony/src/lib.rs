@@ -97,6 +97,8 @@ mod guides {
     struct Audio;
     #[doc = include_str!("../../../docs/carriers.md")]
     struct Carriers;
+    #[doc = include_str!("../../../docs/operate.md")]
+    struct Operate;
     #[doc = include_str!("../../../docs/security.md")]
     struct Security;
 }

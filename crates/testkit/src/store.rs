@@ -46,6 +46,7 @@ mod limits;
 mod many;
 mod streams;
 mod time;
+mod transfers;
 
 pub use ground::{Broken, Hands, StoreBench, StoreUnderTest};
 
@@ -104,6 +105,9 @@ pub const RULES: &[Rule] = rules![
     streams::a_stream_is_held_by_its_node_until_it_is_over,
     streams::a_call_may_have_many_streams_one_after_the_other,
     streams::streams_are_stopped_while_the_call_goes_on,
+    transfers::a_stream_is_part_of_the_transfer_that_offered_it,
+    transfers::only_a_transfer_that_was_taken_voids_what_was_offered,
+    transfers::what_came_of_transfers_is_remembered,
     streams::the_streams_of_a_lost_node_are_given_to_one_other,
     streams::after_an_outage_of_all_every_node_may_come_back_first,
     time::what_ended_is_remembered_and_then_forgotten,

@@ -40,6 +40,21 @@ impl<'a> Control<'a> {
         Self { config, rest }
     }
 
+    pub(crate) fn plan_call(self, call: &OutboundCall, links: &CallLinks) -> Result<Handover> {
+        let directed = Requests::new(self.config)?.place_call(call, links)?;
+        Ok(handover(&directed.delivery))
+    }
+
+    pub(crate) fn plan_transfer(
+        self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
+        let directed = self.requests(call)?.transfer(&call.id, answer, links)?;
+        Ok(handover(&directed.delivery))
+    }
+
     pub(crate) async fn make_call(
         self,
         call: &OutboundCall,

@@ -361,6 +361,19 @@ impl Telephony for Twilio {
         Ok(Box::new(media::TwilioCodec::default()))
     }
 
+    fn plan_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<Handover> {
+        self.control().plan_call(call, links)
+    }
+
+    fn plan_transfer(
+        &self,
+        call: &CarrierCall,
+        answer: &Answer,
+        links: &CallLinks,
+    ) -> Result<Handover> {
+        self.control().plan_transfer(call, answer, links)
+    }
+
     async fn make_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
         self.control().make_call(call, links).await
     }

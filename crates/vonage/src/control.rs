@@ -18,7 +18,7 @@ const MOST_PAGES: usize = 10;
 
 impl Vonage {
     pub(crate) async fn place(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
-        let options = call.extension::<VonageCallOptions>(&self.provider)?;
+        let handover = self.handover(call)?;
         let home = self.home_of_new(call)?;
         let placed = self
             .sender
@@ -28,10 +28,15 @@ impl Vonage {
                 rest::placed,
             )
             .await?;
-        let asks = options.is_some_and(VonageCallOptions::asks_answer_url);
         let mut placed = placed.into_placed_call(call, links);
         placed.call.home = home;
-        Ok(placed.with_handover(if asks { Handover::Asks } else { Handover::Sent }))
+        Ok(placed.with_handover(handover))
+    }
+
+    pub(crate) fn handover(&self, call: &OutboundCall) -> Result<Handover> {
+        let options = call.extension::<VonageCallOptions>(&self.provider)?;
+        let asks = options.is_some_and(VonageCallOptions::asks_answer_url);
+        Ok(if asks { Handover::Asks } else { Handover::Sent })
     }
 
     /// Where a call that is placed will live, if its options say so.

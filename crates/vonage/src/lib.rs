@@ -352,6 +352,19 @@ impl Telephony for Vonage {
         Ok(Box::new(media::VonageCodec::default()))
     }
 
+    fn plan_call(&self, call: &OutboundCall, _links: &CallLinks) -> Result<Handover> {
+        self.handover(call)
+    }
+
+    fn plan_transfer(
+        &self,
+        _call: &CarrierCall,
+        _answer: &Answer,
+        _links: &CallLinks,
+    ) -> Result<Handover> {
+        Ok(Handover::Sent)
+    }
+
     async fn make_call(&self, call: &OutboundCall, links: &CallLinks) -> Result<PlacedCall> {
         self.place(call, links).await
     }

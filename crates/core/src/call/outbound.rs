@@ -22,6 +22,8 @@ use std::time::Duration;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OutboundCall {
+    /// Our id of it, if it was chosen before: with it the call can be steered, and given up, while it is being placed.
+    pub key: Option<CallKey>,
     /// Who is called.
     pub to: Party,
     /// Our number that is shown.
@@ -80,6 +82,7 @@ impl OutboundCall {
     #[must_use]
     pub fn new(to: Party, from: Party, answer: Answer) -> Self {
         Self {
+            key: None,
             to,
             from,
             answer,
@@ -97,6 +100,13 @@ impl OutboundCall {
     #[must_use]
     pub fn with_ring_timeout(mut self, timeout: Duration) -> Self {
         self.ring_timeout = Some(timeout);
+        self
+    }
+
+    /// Has this key, which must be a [random](CallKey::random) one of its own.
+    #[must_use]
+    pub fn with_key(mut self, key: CallKey) -> Self {
+        self.key = Some(key);
         self
     }
 

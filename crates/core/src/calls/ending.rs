@@ -3,17 +3,30 @@
 use super::{Calls, carrier_call, log};
 use crate::{
     AfterStream, CallEvent, CallEventKind, CallKey, CallRecord, CallStatus, CarrierCall,
-    ClaimedStream, EndReason, HangUpBy, Operation, Parameters, Result, StatusReport, StatusUpdate,
-    Telephony, Transition, meter,
+    ClaimedStream, EndReason, Error, ErrorKind, HangUpBy, Operation, Parameters, Result,
+    StatusReport, StatusUpdate, Telephony, Transition, meter,
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 /// How many calls [`Calls::tidy`] looks after at once.
 const AT_ONCE: usize = 100;
 /// How long a carrier may take to tell about a call that nobody heard of.
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a transfer may be under way: several attempts of a request that nobody answers.
+const TRANSFER_DEADLINE: Duration = Duration::from_secs(180);
+/// How often a store is asked that fails.
+const STORE_ATTEMPTS: u32 = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The pauses between attempts to hang a call up.
+const HANG_UP_PAUSES: [Duration; 4] = [
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(180),
+];
 
 impl Calls {
     /// Takes over a status that the carrier reports. For servers.
@@ -63,17 +76,94 @@ impl Calls {
         };
         let ended = self.inner.store.wait_for_end(&stream.call.key);
         if !capabilities.supports(Operation::HangUp)
-            || tokio::time::timeout(grace, ended).await.is_ok()
+            || matches!(tokio::time::timeout(grace, ended).await, Ok(Ok(_)))
         {
             return Ok(());
         }
-        let Some(record) = self.inner.store.find(&stream.call.key).await? else {
-            return Ok(());
-        };
-        if record.transfers != stream.call.transfers || record.live_streams > 0 {
-            return Ok(());
+        if let Some(record) = self.left_behind(stream).await {
+            self.end_persistently(&record, carrier, reason).await?;
         }
-        self.end_by_rest(&record, carrier, reason).await
+        Ok(())
+    }
+
+    /// The call, if nothing but the stream that is over kept it up.
+    async fn left_behind(&self, stream: &ClaimedStream) -> Option<CallRecord> {
+        let deadline = Instant::now() + TRANSFER_DEADLINE;
+        let mut failures = 0;
+        loop {
+            match self.inner.store.find(&stream.call.key).await {
+                Ok(None) => return None,
+                Ok(Some(record))
+                    if record.moved > stream.transfers
+                        || record.live_streams > 0
+                        || record.status.is_terminal() =>
+                {
+                    return None;
+                }
+                // What comes of a transfer that is under way is not known yet.
+                Ok(Some(record)) if record.open_transfers == 0 || Instant::now() >= deadline => {
+                    return Some(record);
+                }
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    failures += 1;
+                    if failures >= STORE_ATTEMPTS {
+                        tracing::error!(%error, call = %stream.call.key, "the call store does not answer: the call is hung up as was planned");
+                        return Some(stream.call.clone());
+                    }
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// A call that our side ended and that lives on: a callback says so, or it was placed only then. For servers.
+    pub fn end_again(&self, record: CallRecord) {
+        let reason = record.ended.clone().unwrap_or(EndReason::App);
+        self.end_at_last(record, reason);
+    }
+
+    pub(super) fn end_at_last(&self, record: CallRecord, reason: EndReason) {
+        let calls = self.clone();
+        let end = async move {
+            let carrier = match calls.account(&record.account) {
+                Ok(carrier) if carrier.capabilities().supports(Operation::HangUp) => carrier,
+                _ => return,
+            };
+            if let Err(error) = calls.end_persistently(&record, carrier, reason).await {
+                tracing::error!(%error, call = %record.key, "a call that nobody wants any more could not be hung up");
+            }
+        };
+        self.inner.tasks.spawn(end.in_current_span());
+    }
+
+    /// Each attempt has the carrier's own repeats within it.
+    async fn end_persistently(
+        &self,
+        record: &CallRecord,
+        carrier: Arc<dyn Telephony>,
+        reason: EndReason,
+    ) -> Result<()> {
+        for pause in HANG_UP_PAUSES {
+            let ended = self.end_by_rest(record, Arc::clone(&carrier), reason.clone());
+            let Err(error) = ended.await else {
+                return Ok(());
+            };
+            if !may_pass(&error) {
+                return Err(error);
+            }
+            tracing::warn!(%error, call = %record.key, "the call could not be hung up; it is tried again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // The last chance.
+                () = self.inner.draining.cancelled() => break,
+            }
+            let known = self.inner.store.find(&record.key).await;
+            if matches!(known, Ok(Some(record)) if record.status.is_terminal()) {
+                return Ok(());
+            }
+        }
+        self.end_by_rest(record, carrier, reason).await
     }
 
     pub(super) async fn end_by_rest(
@@ -198,4 +288,16 @@ impl Calls {
         let event = event.with_payload(Parameters::default(), told.raw);
         Ok(Some((record, event)))
     }
+}
+
+/// Whether the same request may well succeed later.
+fn may_pass(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Transport
+            | ErrorKind::Timeout
+            | ErrorKind::Carrier
+            | ErrorKind::RateLimited
+            | ErrorKind::Store
+    )
 }

@@ -196,8 +196,8 @@ struct Task {
     generation: watch::Sender<u64>,
     waits: HashMap<u64, oneshot::Sender<bool>>,
     next_wait: u64,
-    /// Our side has ended; what was sent is still played until then.
-    ending: Option<Duration>,
+    /// Our side has ended, and why; what was sent is still played until then.
+    ending: Option<(Duration, EndReason)>,
     /// For who asks after the end.
     last_stats: Arc<OnceLock<StreamStats>>,
     meter: StreamMeter,
@@ -251,8 +251,10 @@ impl Task {
             if let Some(reason) = self.flush_outputs() {
                 return self.first_reason(reason);
             }
-            if self.ending.is_some_and(|deadline| deadline <= now) {
-                return EndReason::App;
+            if let Some((deadline, reason)) = &self.ending
+                && *deadline <= now
+            {
+                return reason.clone();
             }
             if let Some(reason) = self.overdue(now) {
                 return self.first_reason(reason);
@@ -270,10 +272,13 @@ impl Task {
                     SocketStep::Unblocked => {}
                     SocketStep::Closed => return self.first_reason(EndReason::SocketClosed),
                 },
-                () = self.sender_gone.cancelled(), if self.events.is_closed() && !is_ending => self.begin_end(),
+                () = self.sender_gone.cancelled(), if self.events.is_closed() && !is_ending => self.begin_end(EndReason::App),
                 () = self.events.progress() => {}
                 // When the call is over, nobody hears a goodbye.
-                reason = self.ended.wait() => return self.first_reason(reason),
+                (reason, has_time) = self.ended.wait_with_time(is_ending) => match has_time {
+                    true => self.begin_end(reason),
+                    false => return self.first_reason(reason),
+                },
                 () = sleep_until(wake) => {}
             }
         }
@@ -285,10 +290,9 @@ impl Task {
 
     /// Once our side has ended, whatever comes after does not change why.
     fn first_reason(&self, reason: EndReason) -> EndReason {
-        if self.ending.is_some() {
-            EndReason::App
-        } else {
-            reason
+        match &self.ending {
+            Some((_, first)) => first.clone(),
+            None => reason,
         }
     }
 
@@ -323,7 +327,7 @@ impl Task {
         let wake = idle
             .min(self.silent_at(now).unwrap_or(Duration::MAX))
             .min(self.options.max_duration)
-            .min(self.ending.unwrap_or(Duration::MAX));
+            .min(self.ending.as_ref().map_or(Duration::MAX, |(at, _)| *at));
         // While the socket takes nothing, nothing can be due.
         wake.min(match (self.io.failed_at(), self.io.blocked_since()) {
             (Some(at), _) => at + FAREWELL,
@@ -367,7 +371,7 @@ impl Task {
             PlaybackCommand::Position { reply } => {
                 let _ = reply.send(self.session.position(self.now()));
             }
-            PlaybackCommand::HangUp => self.begin_end(),
+            PlaybackCommand::HangUp => self.begin_end(EndReason::App),
         }
     }
 
@@ -391,11 +395,11 @@ impl Task {
     }
 
     /// Our side ends: nothing more is taken; what was sent is still played.
-    fn begin_end(&mut self) {
+    fn begin_end(&mut self, reason: EndReason) {
         if self.ending.is_some() {
             return;
         }
-        self.ending = Some(self.now() + self.options.goodbye);
+        self.ending = Some((self.now() + self.options.goodbye, reason));
         // What was sent before is before it in the queue, too.
         while let Ok(input) = self.inputs.try_recv() {
             self.take(input);
@@ -418,7 +422,9 @@ impl Task {
                     let event = self.session.speech_started(at, heard);
                     self.events.push(event);
                 }
-                SessionOutput::Waited { id: GOODBYE, .. } => over = over.or(Some(EndReason::App)),
+                SessionOutput::Waited { id: GOODBYE, .. } => {
+                    over = over.or_else(|| Some(self.first_reason(EndReason::App)));
+                }
                 SessionOutput::Waited { id, played } => {
                     if let Some(reply) = self.waits.remove(&id) {
                         let _ = reply.send(played);

@@ -66,26 +66,48 @@ impl StreamTicket {
     }
 }
 
+/// An end from outside.
+#[derive(Debug, Clone)]
+struct End {
+    reason: EndReason,
+    /// What was sent is played first.
+    after_goodbye: bool,
+}
+
 /// Ends a stream from outside, with a reason.
 #[derive(Debug)]
-pub struct EndTrigger(watch::Sender<Option<EndReason>>);
+pub struct EndTrigger(watch::Sender<Option<End>>);
 
 impl EndTrigger {
-    /// Ends it. Only the first reason counts.
+    /// Ends it at once, also if it is saying goodbye. Only the first reason counts.
     pub fn end(&self, reason: EndReason) {
         self.0.send_if_modified(|ended| {
-            let first = ended.is_none();
-            if first {
-                *ended = Some(reason);
-            }
-            first
+            let is_news = ended.as_ref().is_none_or(|end| end.after_goodbye);
+            let end = ended.get_or_insert(End {
+                reason,
+                after_goodbye: false,
+            });
+            end.after_goodbye = false;
+            is_news
+        });
+    }
+
+    /// Ends it once everything that was sent so far has been played, within the bound of the stream's options.
+    pub fn end_after_goodbye(&self, reason: EndReason) {
+        self.0.send_if_modified(|ended| {
+            let is_news = ended.is_none();
+            ended.get_or_insert(End {
+                reason,
+                after_goodbye: true,
+            });
+            is_news
         });
     }
 }
 
 /// Tells a stream that it is to end. Without its [`EndTrigger`] it never does.
 #[derive(Debug, Clone)]
-pub struct EndSignal(watch::Receiver<Option<EndReason>>);
+pub struct EndSignal(watch::Receiver<Option<End>>);
 
 impl EndSignal {
     /// A trigger and its signal.
@@ -97,13 +119,19 @@ impl EndSignal {
 
     /// Waits for the end.
     pub async fn wait(&mut self) -> EndReason {
-        match self
-            .0
-            .wait_for(Option::is_some)
-            .await
-            .map(|reason| reason.clone())
-        {
-            Ok(Some(reason)) => reason,
+        self.wait_for(|_| true).await.reason
+    }
+
+    /// Waits for an end, and whether there is time for a goodbye: if one is being said already, for an end that leaves none.
+    pub(crate) async fn wait_with_time(&mut self, is_ending: bool) -> (EndReason, bool) {
+        let end = self.wait_for(|end| !(is_ending && end.after_goodbye)).await;
+        (end.reason, end.after_goodbye)
+    }
+
+    async fn wait_for(&mut self, is_it: impl Fn(&End) -> bool) -> End {
+        let ended = self.0.wait_for(|end| end.as_ref().is_some_and(&is_it));
+        match ended.await.map(|end| end.clone()) {
+            Ok(Some(end)) => end,
             _ => std::future::pending().await,
         }
     }

@@ -8,7 +8,7 @@ use self::answers::{Answers, Begin};
 use self::calls::{Calls, not_found};
 use super::{
     CallRecord, CallStore, ClaimedStream, DataChanges, Expired, FirstTime, KeptAnswer, MediaGrant,
-    NewCall, NodeId, RequestName, StatusUpdate, StorePolicy, check_data,
+    NewCall, NodeId, RequestName, StatusUpdate, StorePolicy, TransferOutcome, check_data,
 };
 use crate::{
     AccountLabel, Answer, CallId, CallKey, CallStatus, CarrierCall, Clock, EndReason, MediaToken,
@@ -195,11 +195,16 @@ impl CallStore for MemoryStore {
         }
     }
 
-    async fn stop_streams(&self, key: &CallKey, reason: EndReason) -> Result<u32> {
-        self.lock().stop_streams(key, &reason)
+    async fn stop_streams(
+        &self,
+        key: &CallKey,
+        reason: EndReason,
+        before: Option<u32>,
+    ) -> Result<u32> {
+        self.lock().stop_streams(key, &reason, before)
     }
 
-    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<()> {
+    async fn set_next(&self, key: &CallKey, next: Option<Answer>) -> Result<Option<Answer>> {
         self.lock().set_next(key, next)
     }
 
@@ -208,8 +213,17 @@ impl CallStore for MemoryStore {
         self.lock().take_next(key, request, now, self.policy())
     }
 
-    async fn note_transfer(&self, key: &CallKey) -> Result<()> {
-        self.lock().note_transfer(key)
+    async fn begin_transfer(&self, key: &CallKey) -> Result<u32> {
+        self.lock().begin_transfer(key)
+    }
+
+    async fn end_transfer(
+        &self,
+        key: &CallKey,
+        number: u32,
+        outcome: TransferOutcome,
+    ) -> Result<()> {
+        self.lock().end_transfer(key, number, outcome)
     }
 
     async fn update_status(&self, key: &CallKey, status: CallStatus) -> Result<StatusUpdate> {

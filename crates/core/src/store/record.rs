@@ -124,8 +124,13 @@ pub struct CallRecord {
     pub history: Vec<(SystemTime, CallStatus)>,
     /// The app's own data.
     pub data: BTreeMap<String, String>,
-    /// How often it was given something else to do. A stream that began before does not hang it up.
+    /// How often the carrier was asked to give it something else to do; the number of the last such transfer.
     pub transfers: u32,
+    /// The number of the last transfer that took place, or may have. A stream that was
+    /// [offered](ClaimedStream::transfers) before does not hang the call up.
+    pub moved: u32,
+    /// How many transfers are under way.
+    pub open_transfers: u32,
     /// How many media sockets of it are open.
     pub live_streams: u32,
     /// The nodes that hold them.
@@ -155,6 +160,8 @@ impl CallRecord {
             history: vec![(now, status)],
             data: call.data,
             transfers: 0,
+            moved: 0,
+            open_transfers: 0,
             live_streams: 0,
             held_by: Vec::new(),
             ended: status.is_terminal().then_some(EndReason::CallEnded(status)),
@@ -177,6 +184,8 @@ pub struct MediaGrant {
     pub lifetime: Duration,
     /// What comes when the stream is over.
     pub then: AfterStream,
+    /// Whether what an earlier answer offered stays good: it is not sure yet that the carrier takes this one.
+    pub is_beside: bool,
 }
 
 impl MediaGrant {
@@ -186,7 +195,15 @@ impl MediaGrant {
         Self {
             lifetime,
             then: AfterStream::HangUp,
+            is_beside: false,
         }
+    }
+
+    /// The same, while what an earlier answer offered stays good.
+    #[must_use]
+    pub fn beside(mut self) -> Self {
+        self.is_beside = true;
+        self
     }
 
     /// What comes when the stream is over.
@@ -205,14 +222,31 @@ pub struct ClaimedStream {
     pub call: CallRecord,
     /// What comes when it is over.
     pub then: AfterStream,
+    /// How many [transfers](CallRecord::transfers) of the call had begun when it was offered.
+    pub transfers: u32,
 }
 
 impl ClaimedStream {
-    /// A stream of that call.
+    /// A stream of that call, offered when so many transfers had begun.
     #[must_use]
-    pub fn new(call: CallRecord, then: AfterStream) -> Self {
-        Self { call, then }
+    pub fn new(call: CallRecord, then: AfterStream, transfers: u32) -> Self {
+        Self {
+            call,
+            then,
+            transfers,
+        }
     }
+}
+
+/// What came of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferOutcome {
+    /// The carrier took it.
+    Taken,
+    /// The call is as it was.
+    Refused,
+    /// Nobody knows.
+    Unknown,
 }
 
 impl Debug for NewCall {
@@ -260,8 +294,7 @@ pub struct Expired {
     /// Calls that may be over without our knowing: the carrier should be asked. Each comes again, after twice the time,
     /// until there is news of it.
     pub silent: Vec<CallRecord>,
-    /// Streams whose node is lost. They are over now; what ends with them is to be ended by who gets them. The call is as
-    /// it was when the stream was claimed as far as its [`transfers`](CallRecord::transfers) go.
+    /// Streams whose node is lost. They are over now; what ends with them is to be ended by who gets them.
     pub orphaned: Vec<ClaimedStream>,
 }
 

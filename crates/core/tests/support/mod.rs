@@ -5,6 +5,7 @@
 pub(crate) mod bench;
 pub(crate) mod carrier;
 pub(crate) mod socket;
+pub(crate) mod steered;
 pub(crate) mod store;
 
 use bytes::Bytes;

@@ -95,7 +95,7 @@ pub(crate) fn home(call: &OutboundCall) -> Option<String> {
 
 /// How Exotel gets to know what a call is to do that was placed in this way. A flow has no question of its own: if nothing
 /// was said but that it runs, whoever asks in it is answered by the app.
-pub(super) fn handover(call: &OutboundCall) -> Handover {
+pub(crate) fn handover(call: &OutboundCall) -> Handover {
     match call.answer.steps() {
         [Step::Stream(_), ..] if is_in_flow(call) => Handover::Asks,
         _ => Handover::Sent,

@@ -1,4 +1,5 @@
--- ARGV 6: the token; 7: until when it is good, in ms from now; 8: what comes after; 9: how many are remembered.
+-- ARGV 6: the token; 7: until when it is good, in ms from now; 8: what comes after; 9: how many are remembered;
+-- 10: whether older ones stay good.
 -- Gives the tokens that are void now.
 local h = load()
 if not h then
@@ -14,7 +15,7 @@ end
 local void, kept, oldest, oldest_over = {}, 0, nil, nil
 local all = tokens(h)
 for old, t in pairs(all) do
-  if t.state == 'o' then
+  if t.state == 'o' and ARGV[10] ~= '1' then
     table.insert(void, old)
   else
     kept = kept + 1
@@ -37,7 +38,7 @@ for _, old in ipairs(void) do
   table.insert(names, string.sub(old, 3))
 end
 write_token(h, field, {
-  state = 'o', expires = whole(now + tonumber(ARGV[7])), after = ARGV[8], transfers = '0',
+  state = 'o', expires = whole(now + tonumber(ARGV[7])), after = ARGV[8], transfers = h.tr or '0',
   minted = whole(now), node = '', taker = '', stop = '',
 })
 touch(h)

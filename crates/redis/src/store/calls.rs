@@ -8,7 +8,7 @@ use std::time::Duration;
 use telephony_core::store::{DataChanges, MAX_DATA_NAMES, MAX_HISTORY, too_much_data};
 use telephony_core::{
     AccountLabel, AccountLimits, Answer, CallId, CallKey, CallRecord, CallStatus, CarrierCall,
-    EndReason, Error, ErrorKind, NewCall, Result, StatusUpdate, Transition,
+    EndReason, Error, ErrorKind, NewCall, Result, StatusUpdate, TransferOutcome, Transition,
 };
 
 /// How long a call that is being opened counts as a live one.
@@ -256,12 +256,40 @@ impl RedisStore {
         }
     }
 
-    pub(super) async fn keep_next(&self, key: &CallKey, next: Option<Answer>) -> Result<()> {
+    pub(super) async fn keep_next(
+        &self,
+        key: &CallKey,
+        next: Option<Answer>,
+    ) -> Result<Option<Answer>> {
         const OPERATION: &str = "set next answer";
         let next = next.as_ref().map(to_json).transpose()?;
         let mut keep = self.on_call(&script::NEXT, key);
         keep.arg(next.unwrap_or_default());
-        known(self.ask(OPERATION, keep).await?, OPERATION).map(drop)
+        let (code, former): (u8, String) = self.ask(OPERATION, keep).await?;
+        known(code, OPERATION)?;
+        match former.as_str() {
+            "" => Ok(None),
+            former => from_json(former).map(Some),
+        }
+    }
+
+    pub(super) async fn settle_transfer(
+        &self,
+        key: &CallKey,
+        number: u32,
+        outcome: TransferOutcome,
+    ) -> Result<()> {
+        const OPERATION: &str = "end transfer";
+        let mut settle = self.on_call(&script::END_TRANSFER, key);
+        settle.arg(number).arg(match outcome {
+            TransferOutcome::Taken => "t",
+            TransferOutcome::Refused => "r",
+            TransferOutcome::Unknown => "u",
+        });
+        let (code, void): (u8, Vec<String>) = self.ask(OPERATION, settle).await?;
+        known(code, OPERATION)?;
+        self.forget_tokens(&void).await;
+        Ok(())
     }
 
     pub(super) async fn give_next(&self, key: &CallKey, request: &str) -> Result<Option<Answer>> {
@@ -323,10 +351,16 @@ impl RedisStore {
         Ok(is_first)
     }
 
-    pub(super) async fn stop(&self, key: &CallKey, reason: &EndReason) -> Result<u32> {
+    pub(super) async fn stop(
+        &self,
+        key: &CallKey,
+        reason: &EndReason,
+        before: Option<u32>,
+    ) -> Result<u32> {
         const OPERATION: &str = "stop streams";
         let mut stop = self.on_call(&script::STOP, key);
-        stop.arg(to_json(reason)?);
+        let before = before.map(|number| number.to_string());
+        stop.arg(to_json(reason)?).arg(before.unwrap_or_default());
         let told: i64 = self.ask(OPERATION, stop).await?;
         u32::try_from(told).map_err(|_| not_found(OPERATION))
     }

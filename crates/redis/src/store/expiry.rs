@@ -160,10 +160,10 @@ impl RedisStore {
         if code != 1 {
             return Ok(None);
         }
-        let mut call = record(key, &fields)?;
-        call.transfers = transfers.parse().unwrap_or_default();
+        let call = record(key, &fields)?;
         let is_over = call.status.is_terminal();
-        Ok((!is_over).then(|| ClaimedStream::new(call, after_from_text(&after))))
+        let transfers = transfers.parse().unwrap_or_default();
+        Ok((!is_over).then(|| ClaimedStream::new(call, after_from_text(&after), transfers)))
     }
 
     async fn bury(&self, node: &NodeId) -> Result<()> {

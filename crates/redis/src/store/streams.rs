@@ -38,7 +38,8 @@ impl RedisStore {
         mint.arg(token.as_str())
             .arg(millis(grant.lifetime))
             .arg(after_to_text(grant.then))
-            .arg(MAX_TOKENS);
+            .arg(MAX_TOKENS)
+            .arg(u8::from(grant.is_beside));
         let (code, mut void): (u8, Vec<String>) = self.ask(OPERATION, mint).await?;
         if code != 1 {
             void.push(token.as_str().to_owned());
@@ -81,7 +82,9 @@ impl RedisStore {
         let (code, text, fields): (u8, String, Fields) = self.ask(CLAIM, claim).await?;
         if code == 1 {
             let call = record(key, &fields)?;
-            return Ok(ClaimedStream::new(call, after_from_text(&text)));
+            let (after, transfers) = text.split_at_checked(1).ok_or_else(unknown)?;
+            let transfers = transfers.parse().unwrap_or_default();
+            return Ok(ClaimedStream::new(call, after_from_text(after), transfers));
         }
         if text != self.node.as_str() {
             self.let_go(&held, CLAIM).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use telephony_core::store::{MAX_DATA_NAMES, MAX_DATA_VALUE};
 use telephony_core::{
     Answer, CallId, CallKey, CallStatus, CarrierCall, Direction, EndReason, ErrorKind, Gather,
-    MediaGrant, OsRandom, Party, Stream, Transition,
+    MediaGrant, OsRandom, Party, Stream, TransferOutcome, Transition,
 };
 
 pub(super) async fn a_call_is_remembered_as_it_was_opened(on: &Ground<'_>) -> Verdict {
@@ -228,11 +228,13 @@ pub(super) async fn a_call_that_nobody_knows_is_not_found(on: &Ground<'_>) -> Ve
     let status = on.a.update_status(&key, CallStatus::Ringing).await;
     fails(status, gone, "update_status")?;
     fails(on.a.end(&key, EndReason::App).await, gone, "end")?;
-    let stopped = on.a.stop_streams(&key, EndReason::App).await;
+    let stopped = on.a.stop_streams(&key, EndReason::App, None).await;
     fails(stopped, gone, "stop_streams")?;
     fails(on.a.set_next(&key, None).await, gone, "set_next")?;
     fails(on.a.take_next(&key, "r").await, gone, "take_next")?;
-    fails(on.a.note_transfer(&key).await, gone, "note_transfer")?;
+    fails(on.a.begin_transfer(&key).await, gone, "begin_transfer")?;
+    let ended = on.a.end_transfer(&key, 1, TransferOutcome::Taken).await;
+    fails(ended, gone, "end_transfer")?;
     fails(on.a.attach(&key, &id.into()).await, gone, "attach")?;
     let minted = on.a.mint_token(&key, &token, grant).await;
     fails(minted, gone, "mint_token")?;
@@ -258,15 +260,19 @@ pub(super) async fn what_comes_next_is_taken_once(on: &Ground<'_>) -> Verdict {
     let repeat = on.a.take_next(&key, "request|1").await?;
     same(repeat, Some(next), "the same request again")?;
     same(on.a.take_next(&key, "2").await?, None, "another request")?;
-    on.a.set_next(&key, Some(Answer::hang_up())).await?;
+    let former = on.a.set_next(&key, Some(Answer::hang_up())).await?;
+    same(former, None, "what was kept, and is taken")?;
     let new = on.b.take_next(&key, "2").await?;
     same(new, Some(Answer::hang_up()), "what was decided anew")?;
     on.b.set_next(&key, None).await?;
     same(on.a.take_next(&key, "2").await?, None, "forgotten")?;
-    on.a.note_transfer(&key).await?;
-    on.b.note_transfer(&key).await?;
-    let transfers = on.a.find(&key).await?.map(|call| call.transfers);
-    same(transfers, Some(2), "transfers")
+    on.a.set_next(&key, Some(Answer::hang_up())).await?;
+    let former = on.b.set_next(&key, Some(Answer::redirect())).await?;
+    same(
+        former,
+        Some(Answer::hang_up()),
+        "what was kept, and is not taken",
+    )
 }
 
 pub(super) async fn the_apps_data_changes_and_is_bounded(on: &Ground<'_>) -> Verdict {

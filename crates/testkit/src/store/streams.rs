@@ -174,16 +174,17 @@ pub(super) async fn a_call_may_have_many_streams_one_after_the_other(on: &Ground
 
 pub(super) async fn streams_are_stopped_while_the_call_goes_on(on: &Ground<'_>) -> Verdict {
     let key = on.call("call-1").await?;
-    let none = on.a.stop_streams(&key, EndReason::App).await?;
+    let none = on.a.stop_streams(&key, EndReason::App, None).await?;
     same(none, 0, "streams that were told")?;
     let first = on.token(&key).await?;
     on.b.claim_token(&main_account()?, &first).await?;
     let waiting = on.stream_waiter(&on.b, &first).await;
-    let told_now = on.a.stop_streams(&key, EndReason::Transferred).await?;
+    let told_now = on.a.stop_streams(&key, EndReason::Transferred, None);
+    let told_now = told_now.await?;
     same(told_now, 1, "streams that were told")?;
     let reason = told(waiting, "the end of the stream").await?;
     same(reason, EndReason::Transferred, "why")?;
-    on.a.stop_streams(&key, EndReason::App).await?;
+    on.a.stop_streams(&key, EndReason::App, None).await?;
     let again = on.b.wait_for_stream_end(&first).await?;
     same(again, EndReason::Transferred, "the first reason stays")?;
     on.b.finish_stream(&first).await?;
@@ -220,7 +221,7 @@ pub(super) async fn the_streams_of_a_lost_node_are_given_to_one_other(on: &Groun
     on.b.claim_token(&main_account()?, &lost).await?;
     on.b.claim_token(&main_account()?, &late).await?;
     on.a.claim_token(&main_account()?, &alive).await?;
-    on.a.note_transfer(&one).await?;
+    on.a.begin_transfer(&one).await?;
     on.b.update_status(&over, CallStatus::Completed).await?;
     let waiting = on.stream_waiter(&on.b, &lost).await;
     for _ in 0..3 {
@@ -236,7 +237,7 @@ pub(super) async fn the_streams_of_a_lost_node_are_given_to_one_other(on: &Groun
     found.extend(second?.orphaned);
     let keys: Vec<_> = found.iter().map(|stream| stream.call.key.clone()).collect();
     same(keys, vec![one.clone()], "the streams that were given")?;
-    same(found[0].call.transfers, 0, "transfers when it was claimed")?;
+    same(found[0].transfers, 0, "transfers when it was offered")?;
     same(found[0].call.live_streams, 0, "its open sockets")?;
     let reason = told(waiting, "the end of an orphaned stream").await?;
     same(

@@ -6,7 +6,7 @@ use super::guard::{Accounts, Leases};
 use super::{MemoryStoreOptions, NodeId};
 use crate::store::{
     CallRecord, ClaimedStream, DataChanges, MAX_DATA_NAMES, MAX_HISTORY, MAX_TOKENS, MediaGrant,
-    NewCall, StatusUpdate, StorePolicy, too_much_data,
+    NewCall, StatusUpdate, StorePolicy, TransferOutcome, too_much_data,
 };
 use crate::{
     AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, EndReason, Error,
@@ -61,7 +61,7 @@ struct Token {
     expires: Option<SystemTime>,
     state: TokenState,
     then: AfterStream,
-    /// How often the call had been given something else to do when the stream began.
+    /// How many transfers had begun when it was offered.
     transfers: u32,
     /// Tells the stream to stop.
     stopped: watch::Sender<Option<EndReason>>,
@@ -258,7 +258,10 @@ impl Calls {
                 .get(old)
                 .is_none_or(|t| t.state == TokenState::Offered)
         };
-        let mut void: Vec<_> = entry.tokens.extract_if(.., |old| is_offered(old)).collect();
+        let mut void: Vec<_> = Vec::new();
+        if !grant.is_beside {
+            void.extend(entry.tokens.extract_if(.., |old| is_offered(old)));
+        }
         if entry.tokens.len() >= MAX_TOKENS {
             let is_over =
                 |old: &MediaToken| tokens.get(old).is_some_and(|t| t.state == TokenState::Over);
@@ -274,7 +277,7 @@ impl Calls {
             expires: now.checked_add(grant.lifetime),
             state: TokenState::Offered,
             then: grant.then,
-            transfers: 0,
+            transfers: entry.record.transfers,
             stopped: watch::Sender::new(None),
         };
         tokens.insert(token.clone(), minted);
@@ -314,13 +317,12 @@ impl Calls {
             ));
         }
         token.state = TokenState::Claimed(node.clone());
-        token.transfers = entry.record.transfers;
         entry.was_claimed = true;
         entry.touch(now, policy);
         self.leases.renew(node, now, policy.lease);
-        let then = token.then;
+        let (then, transfers) = (token.then, token.transfers);
         let call = entry.record(&self.tokens);
-        Ok(ClaimedStream::new(call, then))
+        Ok(ClaimedStream::new(call, then, transfers))
     }
 
     pub(super) fn release(&mut self, name: &MediaToken) {
@@ -353,11 +355,17 @@ impl Calls {
         Some(self.by_key.get(key)?.ended.subscribe())
     }
 
-    pub(super) fn stop_streams(&mut self, key: &CallKey, reason: &EndReason) -> Result<u32> {
+    pub(super) fn stop_streams(
+        &mut self,
+        key: &CallKey,
+        reason: &EndReason,
+        before: Option<u32>,
+    ) -> Result<u32> {
         let names = self.entry(key, "stop streams")?.tokens.clone();
         let mut told = 0;
         for token in names.iter().filter_map(|name| self.tokens.get(name)) {
-            if token.holder().is_some() {
+            let is_meant = before.is_none_or(|number| token.transfers < number);
+            if token.holder().is_some() && is_meant {
                 told += 1;
                 stop(token, reason);
             }
@@ -365,12 +373,17 @@ impl Calls {
         Ok(told)
     }
 
-    pub(super) fn set_next(&mut self, key: &CallKey, next: Option<Answer>) -> Result<()> {
-        self.entry(key, "set next answer")?.next = Next {
+    pub(super) fn set_next(
+        &mut self,
+        key: &CallKey,
+        next: Option<Answer>,
+    ) -> Result<Option<Answer>> {
+        let next = Next {
             answer: next,
             taken_by: None,
         };
-        Ok(())
+        let former = std::mem::replace(&mut self.entry(key, "set next answer")?.next, next);
+        Ok(former.answer.filter(|_| former.taken_by.is_none()))
     }
 
     pub(super) fn take_next(
@@ -397,9 +410,41 @@ impl Calls {
         })
     }
 
-    pub(super) fn note_transfer(&mut self, key: &CallKey) -> Result<()> {
-        let record = &mut self.entry(key, "note transfer")?.record;
+    pub(super) fn begin_transfer(&mut self, key: &CallKey) -> Result<u32> {
+        let record = &mut self.entry(key, "begin transfer")?.record;
         record.transfers = record.transfers.saturating_add(1);
+        record.open_transfers = record.open_transfers.saturating_add(1);
+        Ok(record.transfers)
+    }
+
+    pub(super) fn end_transfer(
+        &mut self,
+        key: &CallKey,
+        number: u32,
+        outcome: TransferOutcome,
+    ) -> Result<()> {
+        let tokens = &mut self.tokens;
+        let entry = self
+            .by_key
+            .get_mut(key)
+            .ok_or_else(|| not_found("end transfer"))?;
+        let record = &mut entry.record;
+        record.open_transfers = record.open_transfers.saturating_sub(1);
+        if outcome == TransferOutcome::Refused {
+            return Ok(());
+        }
+        record.moved = record.moved.max(number);
+        if outcome == TransferOutcome::Taken {
+            let is_void = |old: &MediaToken| {
+                tokens.get(old).is_none_or(|token| {
+                    token.state == TokenState::Offered && token.transfers < number
+                })
+            };
+            let void: Vec<_> = entry.tokens.extract_if(.., |old| is_void(old)).collect();
+            for old in void {
+                tokens.remove(&old);
+            }
+        }
         Ok(())
     }
 

@@ -149,8 +149,8 @@ impl Calls {
         let token = self.tokens.get(name)?;
         // Should its node live after all, the stream ends there.
         stop(token, &EndReason::NodeLost);
-        let mut call = self.record(&token.key)?;
-        call.transfers = token.transfers;
-        (!call.status.is_terminal()).then(|| ClaimedStream::new(call, token.then))
+        let call = self.record(&token.key)?;
+        let is_over = call.status.is_terminal();
+        (!is_over).then(|| ClaimedStream::new(call, token.then, token.transfers))
     }
 }
