@@ -288,6 +288,7 @@ mod redis_is {
             let (_, ended) = fleet.says(1, from, "ended ", "").await;
             assert_eq!(ended, key, "{provider}");
             fleet.redis.thaw().unwrap();
+            fleet.ready().await;
         }
         fleet.forgotten().await;
     }
@@ -303,8 +304,7 @@ mod redis_is {
         fleet.redis.stop().unwrap();
         tokio::time::sleep(Duration::from_millis(1500)).await;
         fleet.redis.run().await.unwrap();
-        // Both nodes have a second at most between two attempts.
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        fleet.ready().await;
         fleet.front.media(Line::Deaf);
         hang_up(call).await;
         let (_, ended) = fleet.says(1, from, "ended ", " call-completed").await;
@@ -324,7 +324,8 @@ mod redis_is {
             let (call, key) = fleet.talk(provider, '9').await;
             fleet.redis.stop().unwrap();
             fleet.redis.run().await.unwrap();
-            tokio::time::sleep(Duration::from_secs(4)).await;
+            fleet.ready().await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             let said = fleet.nodes[1].said(from);
             assert!(
                 !said.iter().any(|line| line.starts_with("ended ")),

@@ -144,6 +144,21 @@ impl Fleet {
         (when, line.split(' ').nth(1).unwrap().to_owned())
     }
 
+    /// Waits until all nodes reach their store again.
+    pub async fn ready(&self) {
+        for node in &self.nodes {
+            let url = format!("http://{}/readyz", node.address);
+            let ready = async {
+                while !matches!(house::get(&url).await, Ok((200, _))) {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            };
+            tokio::time::timeout(SOON, ready)
+                .await
+                .expect("it is not ready");
+        }
+    }
+
     /// The keys in Redis that are of calls, not of nodes.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys = house::own_redis::keys(&self.redis.url(), &format!("{PREFIX}:"))

@@ -20,6 +20,9 @@ use tracing::Instrument as _;
 
 /// How long the carrier has to take our 101.
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
+/// The first and the longest pause until a store that failed is asked again.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn upgrade(
     server: &Arc<Inner>,
@@ -207,12 +210,32 @@ impl Stream {
     }
 
     async fn note_end(&self, reason: EndReason) {
-        if let Err(error) = self.store().finish_stream(&self.token).await {
-            tracing::error!(%error, "the call store did not take the stream's end");
-        }
+        let finished = self.store().finish_stream(&self.token).await;
         self.server
             .calls
             .stream_is_over(self.claimed.clone(), reason);
+        if let Err(error) = finished {
+            tracing::error!(%error, "the call store did not take the stream's end; trying again");
+            self.finish_later().await;
+        }
+    }
+
+    /// While the store takes a stream for live, nobody asks the carrier about its call. If we end before, our lease does it.
+    async fn finish_later(&self) {
+        let finished = async {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                tokio::time::sleep(pause).await;
+                if self.store().finish_stream(&self.token).await.is_ok() {
+                    return;
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        };
+        tokio::select! {
+            () = finished => {}
+            () = self.server.stopping.cancelled() => {}
+        }
     }
 
     /// A stream that has started proves that the call is up, and may be the first to tell its id.

@@ -61,18 +61,27 @@ impl Calls {
             HangUpBy::Rest => Duration::ZERO,
             HangUpBy::ClosingSocket => self.inner.options.closing_grace,
         };
-        let ended = self.inner.store.wait_for_end(&stream.call.key);
+        // A store that fails, or has forgotten the call, does not say that it has ended.
+        let ended = async {
+            match self.inner.store.wait_for_end(&stream.call.key).await {
+                Ok(_) => {}
+                Err(_) => std::future::pending().await,
+            }
+        };
         if !capabilities.supports(Operation::HangUp)
             || tokio::time::timeout(grace, ended).await.is_ok()
         {
             return Ok(());
         }
-        let Some(record) = self.inner.store.find(&stream.call.key).await? else {
-            return Ok(());
+        let goes_on = |record: &CallRecord| {
+            record.transfers != stream.call.transfers || record.live_streams > 0
         };
-        if record.transfers != stream.call.transfers || record.live_streams > 0 {
-            return Ok(());
-        }
+        let record = match self.inner.store.find(&stream.call.key).await {
+            Ok(Some(record)) if goes_on(&record) => return Ok(()),
+            Ok(Some(record)) => record,
+            // As it was when the stream began: that is enough to hang up.
+            _ => stream.call.clone(),
+        };
         self.end_by_rest(&record, carrier, reason).await
     }
 
@@ -84,7 +93,9 @@ impl Calls {
     ) -> Result<()> {
         let call = carrier_call(record, "hang up")?;
         carrier.hang_up(&call).await?;
-        self.inner.store.end(&record.key, reason).await?;
+        // It is hung up, whatever the store says now.
+        let ended = self.inner.store.end(&record.key, reason).await;
+        log(ended.map(drop), "the call's end");
         let (calls, key) = (self.clone(), record.key.clone());
         let confirm = async move {
             let confirmed = calls.confirm_end(&key, &call, &*carrier).await;
