@@ -93,6 +93,15 @@ struct Stream {
     claimed: ClaimedStream,
 }
 
+/// What becomes of a token that its stream lets go of.
+#[derive(Debug, Clone, Copy)]
+enum Leave {
+    /// Another socket may take it.
+    Free,
+    /// The stream has come and gone.
+    Over,
+}
+
 impl Stream {
     fn record(&self) -> &CallRecord {
         &self.claimed.call
@@ -216,24 +225,29 @@ impl Stream {
             .stream_is_over(self.claimed.clone(), reason);
         if let Err(error) = finished {
             tracing::error!(%error, "the call store did not take the stream's end; trying again");
-            self.finish_later().await;
+            self.leave_later(Leave::Over).await;
         }
     }
 
-    /// While the store takes a stream for live, nobody asks the carrier about its call. If we end before, our lease does it.
-    async fn finish_later(&self) {
-        let finished = async {
+    /// While the store takes a stream for live, nobody asks the carrier about its call. If we end before it does not any
+    /// more, our lease does it.
+    async fn leave_later(&self, how: Leave) {
+        let left = async {
             let mut pause = FIRST_PAUSE;
             loop {
                 tokio::time::sleep(pause).await;
-                if self.store().finish_stream(&self.token).await.is_ok() {
+                let left = match how {
+                    Leave::Free => self.store().release_token(&self.token).await,
+                    Leave::Over => self.store().finish_stream(&self.token).await,
+                };
+                if left.is_ok() {
                     return;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         };
         tokio::select! {
-            () = finished => {}
+            () = left => {}
             () = self.server.stopping.cancelled() => {}
         }
     }
@@ -258,7 +272,8 @@ impl Stream {
     async fn release(&self, why: &str) {
         tracing::warn!(why, "media socket did not start");
         if let Err(error) = self.store().release_token(&self.token).await {
-            tracing::error!(%error, "the media token could not be released");
+            tracing::error!(%error, "the media token could not be released; trying again");
+            self.leave_later(Leave::Free).await;
         }
     }
 }
