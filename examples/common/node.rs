@@ -107,6 +107,12 @@ impl Node {
             .collect()
     }
 
+    /// What it has said last.
+    #[must_use]
+    pub fn last(&self) -> Option<String> {
+        self.said.lock().last().map(|(_, line)| line.clone())
+    }
+
     /// Waits until it says such a line, and when that was; lines before the `from`th do not count.
     ///
     /// # Errors

@@ -97,6 +97,9 @@ mod guides {
     struct Audio;
     #[doc = include_str!("../../../docs/carriers.md")]
     struct Carriers;
+    #[cfg(feature = "redis")]
+    #[doc = include_str!("../../../docs/run-many-nodes.md")]
+    struct RunManyNodes;
     #[doc = include_str!("../../../docs/security.md")]
     struct Security;
 }

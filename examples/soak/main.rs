@@ -1,0 +1,236 @@
+//! Calls coming and going for as long as you like, at the highest rate that this machine carries: does anything grow, or stay
+//! behind?
+//!
+//! ```sh
+//! cargo run --release --example soak -- --minutes 10
+//! cargo run --release --example soak -- --minutes 3 --redis own        # a redis-server of its own
+//! ```
+//!
+//! The server is a process of its own, so that its memory is nobody else's. Simulated carriers call it: signed webhooks, a
+//! media socket, audio there and back, and the caller hangs up, or our side does. Exit code 1 if memory grows, calls fail, or
+//! a stream, a task or a remembered call is left at the end.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to a person"
+)]
+
+mod figures;
+mod load;
+mod server;
+
+use figures::{RedisFigures, Samples};
+use house::Usage;
+use house::node::Node;
+use house::own_redis::{Memory, OwnRedis};
+use load::{Load, Window};
+use server::{KEEP, PREFIX, Stats};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use telephony::BoxError;
+
+const HELP: &str = "\
+usage: soak [--minutes N] [--rate N] [--redis URL]
+
+  --minutes N   how long calls come and go (default 10)
+  --rate N      how many begin in a second (default: the most that this machine carries, which is found out first)
+  --redis URL   remember them there; `own` starts a redis-server (default: in the server's memory)";
+
+/// How often it is looked at how things go.
+const WINDOW: Duration = Duration::from_secs(5);
+/// The last calls may take that long to end.
+const LAST_CALLS: Duration = Duration::from_secs(60);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    house::log();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    house::exit_code(run(&arguments).await)
+}
+
+async fn run(arguments: &[String]) -> Result<(), BoxError> {
+    match arguments.first().map(String::as_str) {
+        Some("--help" | "-h") => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Some("--server") => server::run(&arguments[1..]).await,
+        _ => soak(Wanted::parse(arguments)?).await,
+    }
+}
+
+struct Wanted {
+    time: Duration,
+    rate: Option<f64>,
+    redis: Option<String>,
+}
+
+impl Wanted {
+    fn parse(arguments: &[String]) -> Result<Self, Usage> {
+        let mut wanted = Self {
+            time: Duration::from_secs(600),
+            rate: None,
+            redis: None,
+        };
+        let mut rest = arguments.iter();
+        while let Some(name) = rest.next() {
+            let value = rest
+                .next()
+                .ok_or_else(|| Usage(format!("`{name}` needs a value")))?;
+            let number = || {
+                let number = value.parse::<f64>().ok();
+                let number = number.filter(|number| *number > 0.0 && *number < 1e6);
+                number.ok_or_else(|| Usage(format!("`{name}` needs a number above 0")))
+            };
+            match name.as_str() {
+                "--minutes" => wanted.time = Duration::from_secs_f64(number()? * 60.0),
+                "--rate" => wanted.rate = Some(number()?),
+                "--redis" => wanted.redis = Some(value.clone()),
+                _ => return Err(Usage(format!("`{name}` is not known"))),
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+async fn soak(wanted: Wanted) -> Result<(), BoxError> {
+    let own = match wanted.redis.as_deref() {
+        Some("own") => {
+            let own = OwnRedis::start(Memory::Fleeting).await?;
+            Some(own.ok_or("there is no redis-server on this machine")?)
+        }
+        _ => None,
+    };
+    let redis = own.as_ref().map(OwnRedis::url).or(wanted.redis);
+    let mut load = Load::start().await?;
+    let mut node = server::start(&load, redis.as_deref()).await?;
+    load.calls_go_to(&format!("http://{}", node.address));
+    println!(
+        "calls are remembered {}",
+        if redis.is_some() {
+            "in Redis"
+        } else {
+            "in memory"
+        }
+    );
+
+    let mut rate = match wanted.rate {
+        Some(rate) => rate,
+        None => find_rate(&mut load, &node).await?,
+    };
+    let idle = settle(&mut load, &node, redis.as_deref()).await?.0;
+    println!(
+        "{rate:.0} calls a second for {:.1} minutes",
+        wanted.time.as_secs_f64() / 60.0
+    );
+    let before = RedisFigures::take(redis.as_deref()).await?;
+    load.forget_figures();
+    let (began, mut samples) = (Instant::now(), Samples::default());
+    let first = Stats::of(&node)?;
+    while began.elapsed() < wanted.time {
+        let window = load
+            .run(rate, WINDOW.min(wanted.time - began.elapsed()))
+            .await;
+        let stats = Stats::of(&node)?;
+        samples.add(began.elapsed(), &stats);
+        print(began.elapsed(), rate, &window, &stats);
+        if wanted.rate.is_none() && !window.is_fine() {
+            rate *= 0.95; // The machine has less to give than it had.
+        }
+    }
+    let took = began.elapsed();
+    let busy = Stats::of(&node)?;
+    let after = RedisFigures::take(redis.as_deref()).await?;
+    let (last, keys) = settle(&mut load, &node, redis.as_deref()).await?;
+    let (calls, failed) = load.totals();
+
+    println!(
+        "\ncalls: {calls} in {:.0} s, {:.1} a second; failed: {failed}",
+        took.as_secs_f64(),
+        calls as f64 / took.as_secs_f64()
+    );
+    println!("webhooks: {}", load.latencies());
+    let cpu = busy.cpu.saturating_sub(first.cpu).as_secs_f64();
+    println!(
+        "the server's processor time: {:.1} ms a call, {:.2} cores",
+        cpu * 1e3 / calls as f64,
+        cpu / took.as_secs_f64()
+    );
+    println!(
+        "live streams at once: {:.0} on average, {} at most",
+        samples.mean_streams(),
+        samples.peak_streams()
+    );
+    println!("resident memory: {}", samples.memory());
+    println!(
+        "after it: {} live streams, {} tasks ({} before), {} calls, {keys} keys in Redis",
+        last.streams, last.tasks, idle.tasks, last.calls
+    );
+    if let (Some(before), Some(after)) = (before, after) {
+        println!("Redis: {}", after.since(&before, calls));
+    }
+    let is_well = node.terminate(LAST_CALLS).await?;
+    let mut faults = Vec::new();
+    faults.extend(samples.has_grown().then_some("memory grows"));
+    faults.extend((failed * 1000 > calls).then_some("more than one call in a thousand failed"));
+    faults.extend((last.streams > 0).then_some("streams are left"));
+    faults.extend((last.tasks > idle.tasks + 2).then_some("tasks are left"));
+    faults.extend((last.calls > 0 || keys > 0).then_some("calls are left in the store"));
+    faults.extend((!is_well).then_some("the server did not end well"));
+    match faults.is_empty() {
+        true => Ok(println!("nothing grows, nothing is left")),
+        false => Err(faults.join("; ").into()),
+    }
+}
+
+/// Raises the rate until the machine cannot follow, and goes back a little.
+async fn find_rate(load: &mut Load, node: &Node) -> Result<f64, BoxError> {
+    println!("how many calls a second does this machine carry?");
+    let (began, mut rate) = (Instant::now(), 20.0);
+    loop {
+        // Calls of the rate before are still there in the first half.
+        load.run(rate, WINDOW / 2).await;
+        let window = load.run(rate, WINDOW).await;
+        print(began.elapsed(), rate, &window, &Stats::of(node)?);
+        if !window.is_fine() {
+            return Ok(rate / 1.25 * 0.9);
+        }
+        rate *= 1.25;
+    }
+}
+
+/// Waits until all calls are over and forgotten: what the server is like then, and how many keys are left in Redis.
+async fn settle(
+    load: &mut Load,
+    node: &Node,
+    redis: Option<&str>,
+) -> Result<(Stats, usize), BoxError> {
+    load.drain(LAST_CALLS).await;
+    let began = Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let stats = Stats::of(node)?;
+        let keys = match redis {
+            Some(url) => {
+                let keys = house::own_redis::keys(url, &format!("{PREFIX}:")).await?;
+                keys.iter().filter(|key| !key.contains(":nodes}")).count()
+            }
+            None => 0,
+        };
+        let is_empty = stats.streams == 0 && stats.calls == 0 && keys == 0;
+        if is_empty || began.elapsed() > KEEP * 3 {
+            return Ok((stats, keys));
+        }
+    }
+}
+
+fn print(at: Duration, rate: f64, window: &Window, stats: &Stats) {
+    println!(
+        "{:>5.0} s  {rate:>4.0}/s  {window}  {:>5} streams  {:>5.1} MiB  {:>5} tasks  {:>6} remembered",
+        at.as_secs_f64(),
+        stats.streams,
+        stats.mebibytes(),
+        stats.tasks,
+        stats.calls,
+    );
+}
