@@ -103,21 +103,24 @@ async fn soak(wanted: Wanted) -> Result<(), BoxError> {
     };
     let redis = own.as_ref().map(OwnRedis::url).or(wanted.redis);
     let mut load = Load::start().await?;
-    let mut node = server::start(&load, redis.as_deref()).await?;
-    load.calls_go_to(&format!("http://{}", node.address));
-    println!(
-        "calls are remembered {}",
-        if redis.is_some() {
-            "in Redis"
-        } else {
-            "in memory"
-        }
-    );
-
+    let place = if redis.is_some() {
+        "in Redis"
+    } else {
+        "in memory"
+    };
+    println!("calls are remembered {place}");
     let mut rate = match wanted.rate {
         Some(rate) => rate,
-        None => find_rate(&mut load, &node).await?,
+        // With a server of its own: the memory that it had at its worst would hide what grows later.
+        None => {
+            let mut node = server::start(&load, redis.as_deref()).await?;
+            let rate = find_rate(&mut load, &node).await?;
+            settle(&mut load, &node, redis.as_deref()).await?;
+            node.terminate(LAST_CALLS).await?;
+            rate
+        }
     };
+    let mut node = server::start(&load, redis.as_deref()).await?;
     let idle = settle(&mut load, &node, redis.as_deref()).await?.0;
     println!(
         "{rate:.0} calls a second for {:.1} minutes",

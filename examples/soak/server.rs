@@ -24,7 +24,10 @@ const OUR_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) async fn start(load: &crate::load::Load, redis: Option<&str>) -> Result<Node, BoxError> {
     let mut arguments = vec!["--server".to_owned(), redis.unwrap_or("memory").to_owned()];
     arguments.extend(load.carriers().map(|(name, url)| format!("{name}={url}")));
-    Node::start("server", &std::env::current_exe()?, arguments, false).await
+    let program = std::env::current_exe()?;
+    let node = Node::start("server", &program, arguments, false).await?;
+    load.calls_go_to(&format!("http://{}", node.address));
+    Ok(node)
 }
 
 /// Is it: `memory` or Redis's URL, then `carrier=URL`.
