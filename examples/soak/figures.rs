@@ -1,7 +1,7 @@
 //! What was measured, and what follows from it.
 
 use crate::server::Stats;
-use house::own_redis::ask;
+use house::own_redis::{ask, keys};
 use std::fmt;
 use std::time::Duration;
 use telephony::BoxError;
@@ -138,6 +138,8 @@ pub(crate) struct RedisFigures {
     bytes_in: f64,
     bytes_out: f64,
     memory: f64,
+    most: f64,
+    calls: usize,
 }
 
 impl RedisFigures {
@@ -171,21 +173,28 @@ impl RedisFigures {
             micros: number("used_cpu_user") * 1e6 + number("used_cpu_sys") * 1e6,
             bytes_in: number("total_net_input_bytes"),
             bytes_out: number("total_net_output_bytes"),
-            memory: number("used_memory_peak"),
+            memory: number("used_memory"),
+            most: number("used_memory_peak"),
+            calls: keys(url, ":call:").await?.len(),
         }))
     }
 
     /// What it did for these calls.
     pub(crate) fn since(&self, before: &Self, calls: usize) -> String {
         let each = |of: fn(&Self) -> f64| (of(self) - of(before)) / calls.max(1) as f64;
+        let kib = |bytes: f64| bytes / 1024.0;
         format!(
-            "{:.1} scripts and {:.1} commands in all for a call, {:.0} µs of its processor, {:.1} KiB in, {:.1} KiB out; {:.1} MiB at most",
+            "{:.1} scripts and {:.1} commands in all for a call, {:.0} µs of its processor, {:.1} KiB in, {:.1} KiB out\n\
+             Redis: {:.1} MiB at most; with {} calls {:.1} MiB more than with none: {:.1} KiB each",
             each(|f| f.scripts),
             each(|f| f.commands),
             each(|f| f.micros),
-            each(|f| f.bytes_in) / 1024.0,
-            each(|f| f.bytes_out) / 1024.0,
-            self.memory / 1024.0 / 1024.0,
+            kib(each(|f| f.bytes_in)),
+            kib(each(|f| f.bytes_out)),
+            kib(kib(self.most)),
+            self.calls,
+            kib(kib(self.memory - before.memory)),
+            kib(self.memory - before.memory) / self.calls.max(1) as f64,
         )
     }
 }
