@@ -311,12 +311,9 @@ impl Stage {
         let (_, status) = self.a.says(from_a, SOON, is_status).await?;
         self.front.media(Line::Good);
         let key = |line: &str| line.split(' ').nth(1).map(str::to_owned);
-        let told = self
-            .last_callback
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let after = gone.saturating_duration_since(*told);
-        drop(told);
+        let last = self.last_callback.lock();
+        let told = *last.unwrap_or_else(PoisonError::into_inner);
+        let after = gone.saturating_duration_since(told);
         house::expect(
             ended.ends_with(" call-completed")
                 && key(&ended) == key(&status)

@@ -109,7 +109,7 @@ async fn soak(wanted: Wanted) -> Result<(), BoxError> {
         "in memory"
     };
     println!("calls are remembered {place}");
-    let mut rate = match wanted.rate {
+    let rate = match wanted.rate {
         Some(rate) => rate,
         // With a server of its own: the memory that it had at its worst would hide what grows later.
         None => {
@@ -120,69 +120,134 @@ async fn soak(wanted: Wanted) -> Result<(), BoxError> {
             rate
         }
     };
-    let mut node = server::start(&load, redis.as_deref()).await?;
-    let idle = settle(&mut load, &node, redis.as_deref()).await?.0;
-    println!(
-        "{rate:.0} calls a second for {:.1} minutes",
-        wanted.time.as_secs_f64() / 60.0
-    );
-    let before = RedisFigures::take(redis.as_deref()).await?;
-    load.forget_figures();
-    let (began, mut samples) = (Instant::now(), Samples::default());
-    let first = Stats::of(&node)?;
-    while began.elapsed() < wanted.time {
-        let window = load
-            .run(rate, WINDOW.min(wanted.time - began.elapsed()))
-            .await;
-        let stats = Stats::of(&node)?;
-        samples.add(began.elapsed(), &stats);
-        print(began.elapsed(), rate, &window, &stats);
-        if wanted.rate.is_none() && !window.is_fine() {
-            rate *= 0.95; // The machine has less to give than it had.
+    let may_fall = wanted.rate.is_none();
+    let measured = Measured::take(&mut load, rate, wanted.time, may_fall, redis.as_deref()).await?;
+    measured.print(&load);
+    let faults = measured.faults();
+    if !faults.is_empty() {
+        return Err(faults.join("; ").into());
+    }
+    println!("nothing grows, nothing is left");
+    Ok(())
+}
+
+/// What came of it.
+struct Measured {
+    took: Duration,
+    samples: Samples,
+    /// The server's processor time.
+    cpu: Duration,
+    calls: usize,
+    failed: usize,
+    /// How the server was before and after.
+    idle: Stats,
+    last: Stats,
+    /// What is left in Redis.
+    keys: usize,
+    redis: Option<String>,
+    is_well: bool,
+}
+
+impl Measured {
+    async fn take(
+        load: &mut Load,
+        mut rate: f64,
+        time: Duration,
+        may_fall: bool,
+        redis: Option<&str>,
+    ) -> Result<Self, BoxError> {
+        let mut node = server::start(load, redis).await?;
+        let (idle, _) = settle(load, &node, redis).await?;
+        println!(
+            "{rate:.0} calls a second for {:.1} minutes",
+            time.as_secs_f64() / 60.0
+        );
+        let before = RedisFigures::take(redis).await?;
+        load.forget_figures();
+        let (began, mut samples) = (Instant::now(), Samples::default());
+        while began.elapsed() < time {
+            let window = load.run(rate, WINDOW.min(time - began.elapsed())).await;
+            let stats = Stats::of(&node)?;
+            samples.add(began.elapsed(), &stats);
+            print(began.elapsed(), rate, &window, &stats);
+            if may_fall && !window.is_fine() {
+                rate *= 0.95; // The machine has less to give than it had.
+            }
+        }
+        let took = began.elapsed();
+        let cpu = Stats::of(&node)?.cpu.saturating_sub(idle.cpu);
+        let after = RedisFigures::take(redis).await?;
+        let (last, keys) = settle(load, &node, redis).await?;
+        let (calls, failed) = load.totals();
+        let redis = before
+            .zip(after)
+            .map(|(before, after)| after.since(&before, calls));
+        Ok(Self {
+            took,
+            samples,
+            cpu,
+            calls,
+            failed,
+            idle,
+            last,
+            keys,
+            redis,
+            is_well: node.terminate(LAST_CALLS).await?,
+        })
+    }
+
+    fn print(&self, load: &Load) {
+        let Self {
+            calls,
+            failed,
+            last,
+            samples,
+            keys,
+            ..
+        } = self;
+        let (took, cpu, all) = (
+            self.took.as_secs_f64(),
+            self.cpu.as_secs_f64(),
+            *calls as f64,
+        );
+        println!(
+            "\ncalls: {calls} in {took:.0} s, {:.1} a second; failed: {failed}",
+            all / took
+        );
+        println!("webhooks: {}", load.latencies());
+        let (each, cores) = (cpu * 1e3 / all, cpu / took);
+        println!("the server's processor time: {each:.1} ms a call, {cores:.2} cores");
+        let (mean, peak) = (samples.mean_streams(), samples.peak_streams());
+        println!("live streams at once: {mean:.0} on average, {peak} at most");
+        println!("resident memory: {}", samples.memory());
+        let (streams, tasks, before) = (last.streams, last.tasks, self.idle.tasks);
+        println!(
+            "after it: {streams} live streams, {tasks} tasks ({before} before), {} calls, {keys} keys in Redis",
+            last.calls
+        );
+        if let Some(redis) = &self.redis {
+            println!("Redis: {redis}");
         }
     }
-    let took = began.elapsed();
-    let busy = Stats::of(&node)?;
-    let after = RedisFigures::take(redis.as_deref()).await?;
-    let (last, keys) = settle(&mut load, &node, redis.as_deref()).await?;
-    let (calls, failed) = load.totals();
 
-    println!(
-        "\ncalls: {calls} in {:.0} s, {:.1} a second; failed: {failed}",
-        took.as_secs_f64(),
-        calls as f64 / took.as_secs_f64()
-    );
-    println!("webhooks: {}", load.latencies());
-    let cpu = busy.cpu.saturating_sub(first.cpu).as_secs_f64();
-    println!(
-        "the server's processor time: {:.1} ms a call, {:.2} cores",
-        cpu * 1e3 / calls as f64,
-        cpu / took.as_secs_f64()
-    );
-    println!(
-        "live streams at once: {:.0} on average, {} at most",
-        samples.mean_streams(),
-        samples.peak_streams()
-    );
-    println!("resident memory: {}", samples.memory());
-    println!(
-        "after it: {} live streams, {} tasks ({} before), {} calls, {keys} keys in Redis",
-        last.streams, last.tasks, idle.tasks, last.calls
-    );
-    if let (Some(before), Some(after)) = (before, after) {
-        println!("Redis: {}", after.since(&before, calls));
-    }
-    let is_well = node.terminate(LAST_CALLS).await?;
-    let mut faults = Vec::new();
-    faults.extend(samples.has_grown().then_some("memory grows"));
-    faults.extend((failed * 1000 > calls).then_some("more than one call in a thousand failed"));
-    faults.extend((last.streams > 0).then_some("streams are left"));
-    faults.extend((last.tasks > idle.tasks + 2).then_some("tasks are left"));
-    faults.extend((last.calls > 0 || keys > 0).then_some("calls are left in the store"));
-    faults.extend((!is_well).then_some("the server did not end well"));
-    match faults.is_empty() {
-        true => Ok(println!("nothing grows, nothing is left")),
-        false => Err(faults.join("; ").into()),
+    fn faults(&self) -> Vec<&'static str> {
+        let Self { last, idle, .. } = self;
+        let faults = [
+            (self.samples.has_grown(), "memory grows"),
+            (
+                self.failed * 1000 > self.calls,
+                "more than one call in a thousand failed",
+            ),
+            (last.streams > 0, "streams are left"),
+            (last.tasks > idle.tasks + 2, "tasks are left"),
+            (
+                last.calls > 0 || self.keys > 0,
+                "calls are left in the store",
+            ),
+            (!self.is_well, "the server did not end well"),
+        ];
+        let real = faults.into_iter().filter(|(is_real, _)| *is_real);
+        real.map(|(_, fault)| fault).collect()
     }
 }
 
