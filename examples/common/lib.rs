@@ -6,6 +6,9 @@
     reason = "an example talks to a person"
 )]
 
+pub mod front;
+pub mod node;
+pub mod own_redis;
 pub mod simulated;
 
 use std::fmt;

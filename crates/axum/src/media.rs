@@ -21,6 +21,9 @@ use tracing::Instrument as _;
 
 /// How long the carrier has to take our 101.
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
+/// The first and the longest pause until a store that failed is asked again.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn upgrade(
     server: &Arc<Inner>,
@@ -91,6 +94,15 @@ struct Stream {
     claimed: ClaimedStream,
 }
 
+/// What becomes of a token that its stream lets go of.
+#[derive(Debug, Clone, Copy)]
+enum Leave {
+    /// Another socket may take it.
+    Free,
+    /// The stream has come and gone.
+    Over,
+}
+
 impl Stream {
     fn record(&self) -> &CallRecord {
         &self.claimed.call
@@ -126,7 +138,9 @@ impl Stream {
                 Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                     tracing::warn!(%error, "media socket refused after its start");
                     // Not given back: who had the token once has it again.
-                    self.finish().await;
+                    if self.finish().await.is_err() {
+                        self.leave_later(Leave::Over).await;
+                    }
                 }
                 Err(error) => self.release(&error.to_string()).await,
             }
@@ -232,20 +246,48 @@ impl Stream {
     }
 
     async fn note_end(&self, reason: EndReason) {
-        self.finish().await;
+        let finished = self.finish().await;
         self.server
             .calls
             .stream_is_over(self.claimed.clone(), reason);
+        if let Err(error) = finished {
+            tracing::error!(%error, "the call store did not take the stream's end; trying again");
+            self.leave_later(Leave::Over).await;
+        }
     }
 
-    async fn finish(&self) {
-        for pause in [1, 5, 25] {
-            let Err(error) = self.store().finish_stream(&self.token).await else {
-                return;
-            };
-            tracing::error!(%error, "the call store did not take the stream's end");
-            tokio::time::sleep(Duration::from_millis(pause * 100)).await;
+    /// While the store takes a stream for live, nobody asks the carrier about its call. If we end before it does not any
+    /// more, our lease does it.
+    async fn leave_later(&self, how: Leave) {
+        let left = async {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                tokio::time::sleep(pause).await;
+                let left = match how {
+                    Leave::Free => self.store().release_token(&self.token).await,
+                    Leave::Over => self.store().finish_stream(&self.token).await,
+                };
+                if left.is_ok() {
+                    return;
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        };
+        tokio::select! {
+            () = left => {}
+            () = self.server.stopping.cancelled() => {}
         }
+    }
+
+    /// A short outage must not look like another stream of the call that is up.
+    async fn finish(&self) -> Result<()> {
+        for pause in [100, 500, 2_500] {
+            if self.store().finish_stream(&self.token).await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        self.store().finish_stream(&self.token).await
     }
 
     /// A stream that has started proves that the call is up, and may be the first to tell its id.
@@ -268,7 +310,8 @@ impl Stream {
     async fn release(&self, why: &str) {
         tracing::warn!(why, "media socket did not start");
         if let Err(error) = self.store().release_token(&self.token).await {
-            tracing::error!(%error, "the media token could not be released");
+            tracing::error!(%error, "the media token could not be released; trying again");
+            self.leave_later(Leave::Free).await;
         }
     }
 }

@@ -306,3 +306,14 @@ async fn a_stream_that_came_after_keeps_the_call_up() {
     tokio::time::sleep(secs(60)).await;
     assert!(carrier.asked().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_forgotten_the_call_does_not_keep_it_up() {
+    let (before, _) = calls(able(), Duration::ZERO);
+    let (_, stream, _) = live(&before, AfterStream::HangUp).await;
+    // As after a restart of a store that kept nothing.
+    let (calls, carrier) = calls(able(), Duration::ZERO);
+    calls.stream_is_over(stream, EndReason::App);
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(carrier.asked(), ["hang up CA2 at -"]);
+}

@@ -99,6 +99,9 @@ mod guides {
     struct Carriers;
     #[doc = include_str!("../../../docs/operate.md")]
     struct Operate;
+    #[cfg(feature = "redis")]
+    #[doc = include_str!("../../../docs/run-many-nodes.md")]
+    struct RunManyNodes;
     #[doc = include_str!("../../../docs/security.md")]
     struct Security;
 }

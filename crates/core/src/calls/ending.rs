@@ -74,9 +74,15 @@ impl Calls {
             HangUpBy::Rest => Duration::ZERO,
             HangUpBy::ClosingSocket => self.inner.options.closing_grace,
         };
-        let ended = self.inner.store.wait_for_end(&stream.call.key);
+        // A store that fails, or has forgotten the call, does not say that it has ended.
+        let ended = async {
+            match self.inner.store.wait_for_end(&stream.call.key).await {
+                Ok(_) => {}
+                Err(_) => std::future::pending().await,
+            }
+        };
         if !capabilities.supports(Operation::HangUp)
-            || matches!(tokio::time::timeout(grace, ended).await, Ok(Ok(_)))
+            || tokio::time::timeout(grace, ended).await.is_ok()
         {
             return Ok(());
         }
@@ -92,7 +98,8 @@ impl Calls {
         let mut failures = 0;
         loop {
             match self.inner.store.find(&stream.call.key).await {
-                Ok(None) => return None,
+                // As it was when the stream began: that is enough to hang up.
+                Ok(None) => return Some(stream.call.clone()),
                 Ok(Some(record))
                     if record.moved > stream.transfers
                         || record.live_streams > 0
@@ -174,7 +181,9 @@ impl Calls {
     ) -> Result<()> {
         let call = carrier_call(record, "hang up")?;
         carrier.hang_up(&call).await?;
-        self.inner.store.end(&record.key, reason).await?;
+        // It is hung up, whatever the store says now.
+        let ended = self.inner.store.end(&record.key, reason).await;
+        log(ended.map(drop), "the call's end");
         let (calls, key) = (self.clone(), record.key.clone());
         let confirm = async move {
             let confirmed = calls.confirm_end(&key, &call, &*carrier).await;
