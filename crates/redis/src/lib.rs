@@ -57,10 +57,10 @@
 //! | `{telephony:nodes}:held:NODE` | the streams that it holds: a set | the same | 100 a stream |
 //! | `telephony:request:ACCOUNT:{HASH}` | a request and its answer | 20 s while it is worked on, then 10 min | 170, and the answer's body |
 //!
-//! A call with one stream and one kept answer takes 2.8 KB in all; 100,000 calls, ended ones of the last 10 minutes
-//! included, 280 MB. A call costs about a dozen scripts from its webhook to its end, of 28 µs each on one core of a small
-//! machine, so that one Redis carries some thousand new calls a second; looking again ([`poll`](RedisOptions::poll)) costs
-//! one script for each live stream in 15 s.
+//! A call with one stream and one kept answer takes 2.8 KB in all, with the answers to all its callbacks some 4 KB; 100,000
+//! calls, ended ones of the last 10 minutes included, 280 to 410 MB. A call costs 23 scripts from its webhook to its end, and
+//! 1.5 ms of one core of a small, busy machine with all that belongs to it, so that one Redis carries some hundred new calls a
+//! second there; looking again ([`poll`](RedisOptions::poll)) costs one script for each live stream in 15 s.
 //!
 //! # Cluster
 //! With the feature `cluster` and [`cluster`](RedisOptions::cluster). All that is said of one call is in one slot, with what
