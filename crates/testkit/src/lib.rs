@@ -55,17 +55,23 @@
 //! [`SimulatedCall::speed`] makes call time run faster: speech, silence, prompts and playout. Deadlines and latencies
 //! are wall time, because the app does not get faster.
 //!
+//! # A carrier crate that proves itself
+//! [`conformance!`](crate::conformance!) makes one test of each rule that a carrier's crate has to obey; see [`conformance`](mod@conformance). [`scripted`] has an
+//! HTTP client, a media socket and a clock that do as they are told.
+//!
 //! # What is not simulated
 //! TLS (the server under test and the REST APIs are on loopback, whatever their public URLs say), speech recognition,
 //! one-way streams, Vonage's calls to sockets. A document that uses such a thing gets a complaint of severity [`Severity::Note`].
 
 mod carrier;
 pub mod complaint;
+pub mod conformance;
 pub mod document;
 pub mod engine;
 pub mod outcome;
 pub mod persona;
 pub mod script;
+pub mod scripted;
 mod simulator;
 mod speech;
 pub mod store;
@@ -73,6 +79,7 @@ pub mod trace;
 
 pub use self::carrier::{ServeError, SimulatedCarrier};
 pub use self::complaint::{Complaint, Finding, Severity};
+pub use self::conformance::Conformance;
 pub use self::document::{Document, Instruction};
 pub use self::engine::{
     CallbackDelivery, DialResult, Fault, LiveCall, Method, OnDial, Operation, RestExchange,
