@@ -87,6 +87,7 @@ pub use self::engine::{
 pub use self::outcome::{EndedBy, Interrupted, Outcome, StreamSummary, Traffic, WebhookAnswer};
 pub use self::persona::Persona;
 pub use self::persona::exotel::ExotelAccount;
+pub use self::persona::plivo::PlivoAccount;
 pub use self::persona::twilio::TwilioAccount;
 pub use self::persona::vonage::VonageAccount;
 pub use self::script::Script;

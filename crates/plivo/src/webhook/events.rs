@@ -109,12 +109,14 @@ fn stream(fields: &Fields) -> CallEventKind {
 
 /// `callbackUrl` of a dial.
 fn leg(fields: &Fields) -> CallEventKind {
-    let action = fields.get("DialAction").unwrap_or_default();
-    let word = fields.get("DialBLegStatus").unwrap_or(action);
-    let status = match action {
+    let word = fields
+        .get("DialBLegStatus")
+        .or_else(|| fields.get("DialAction"));
+    let word = word.unwrap_or_default();
+    let status = match word.trim().to_ascii_lowercase().as_str() {
         "answer" | "connected" => Some(CallStatus::InProgress),
-        "hangup" => status_of(word).or(Some(CallStatus::Completed)),
-        _ => status_of(word),
+        "hangup" => Some(CallStatus::Completed),
+        word => status_of(word),
     };
     let leg = id(fields, "DialBLegUUID");
     CallEventKind::Leg(LegReport::new(leg, LegRole::Dialled, status, short(word)))
@@ -122,7 +124,12 @@ fn leg(fields: &Fields) -> CallEventKind {
 
 fn dialled(fields: &Fields) -> DialReport {
     let word = fields.get("DialStatus").unwrap_or_default();
-    let mut report = DialReport::new(status_of(word));
+    // It is over, whatever the word.
+    let status = match status_of(word) {
+        Some(CallStatus::InProgress) => Some(CallStatus::Completed),
+        status => status.filter(|status| status.is_terminal()),
+    };
+    let mut report = DialReport::new(status);
     report.leg = id(fields, "DialBLegUUID");
     report.to = fields.get("DialBLegTo").map(party::read);
     report.duration = seconds(fields, "DialBLegDuration");
