@@ -167,13 +167,13 @@ pub async fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str)
 }
 
 /// Twilio's signature of a form POST, by the recipe of its documentation.
-pub fn twilio_signature(url: &str, form: &[(&str, &str)]) -> String {
+pub fn twilio_signature(token: &str, url: &str, form: &[(&str, &str)]) -> String {
     let mut pairs = form.to_vec();
     pairs.sort_unstable();
     let text = pairs
         .into_iter()
         .fold(url.to_owned(), |text, (name, value)| text + name + value);
-    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(TWILIO_TOKEN.as_bytes()).unwrap();
+    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(token.as_bytes()).unwrap();
     mac.update(text.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
@@ -184,7 +184,7 @@ pub async fn twilio(url: &str, form: &[(&str, &str)]) -> Reply {
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let signature = twilio_signature(url, form);
+    let signature = twilio_signature(TWILIO_TOKEN, url, form);
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("x-twilio-signature", signature.as_str()),

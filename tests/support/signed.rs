@@ -7,8 +7,8 @@
 )]
 
 use crate::support::{
-    EXOTEL_SECRET, PLIVO_TOKEN, TWILIO_SID, VONAGE_APPLICATION, VONAGE_KEY, VONAGE_SECRET,
-    twilio_signature,
+    EXOTEL_SECRET, PLIVO_TOKEN, TWILIO_SID, TWILIO_TOKEN, VONAGE_APPLICATION, VONAGE_KEY,
+    VONAGE_SECRET, twilio_signature,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -41,7 +41,7 @@ pub(crate) fn request(
 /// A request of Twilio's with a form, signed.
 pub(crate) fn twilio(kind: WebhookKind, path: &str, form: &[(&str, &str)]) -> WebhookRequest {
     let url = format!("{BASE}/twilio/{path}");
-    let signature = twilio_signature(&url, form);
+    let signature = twilio_signature(TWILIO_TOKEN, &url, form);
     let body: Vec<_> = form
         .iter()
         .map(|(name, value)| format!("{name}={value}"))

@@ -251,7 +251,10 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn object(request: &RestRequest) -> Result<(Map<String, Value>, Vec<Finding>), Box<RestResponse>> {
+/// The fields of a body, and what there is to say about it.
+type Fields = (Map<String, Value>, Vec<Finding>);
+
+fn object(request: &RestRequest) -> Result<Fields, Box<RestResponse>> {
     let mut findings = vec![];
     if request.media_type() != "application/json" {
         let text = "the body is not said to be application/json";
