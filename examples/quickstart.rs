@@ -59,7 +59,7 @@ async fn main() -> Result<ExitCode, BoxError> {
         async move { server.serve(listener, async { drop(stopped.await) }).await }
     });
 
-    println!("three simulated carriers call {url}; this takes a few seconds");
+    println!("the simulated carriers call {url}; this takes a few seconds");
     let calls: Vec<_> = carriers
         .iter()
         .map(|(provider, carrier)| {

@@ -11,7 +11,7 @@ mod signed;
 mod support;
 
 use http::Method;
-use signed::{BASE, callbacks, exotel, request, twilio, vonage};
+use signed::{BASE, callbacks, exotel, plivo, request, twilio, vonage};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,7 @@ fn name(provider: Provider) -> &'static str {
         Provider::Twilio => "Twilio",
         Provider::Vonage => "Vonage",
         Provider::Exotel => "Exotel",
+        Provider::Plivo => "Plivo",
         other => panic!("the guide has nothing about {other}"),
     }
 }
@@ -86,7 +87,9 @@ fn told(kind: &CallEventKind, word: &str) -> String {
         CallEventKind::StreamStarted { .. } => "stream started".to_owned(),
         CallEventKind::StreamStopped(_) => "stream stopped".to_owned(),
         CallEventKind::StreamFailed(_) => "stream failed".to_owned(),
-        CallEventKind::Other { name } if name == word => "`Other`, by that name".to_owned(),
+        CallEventKind::Other { name } if name.eq_ignore_ascii_case(word) => {
+            "`Other`, by that name".to_owned()
+        }
         other => format!("{other:?}"),
     }
 }
@@ -154,6 +157,7 @@ fn the_case_of_a_status_word_does_not_matter() {
     for (provider, place, word) in [
         (Provider::Twilio, "`CallStatus`", "Completed"),
         (Provider::Vonage, "the caller's leg", "COMPLETED"),
+        (Provider::Plivo, "`CallStatus`", "Completed"),
         (
             Provider::Exotel,
             "`Status` or `CallStatus` alone",
@@ -200,6 +204,11 @@ fn incoming(carrier: &dyn Telephony, provider: Provider, applet: &str) -> Verifi
             "call",
             serde_json::json!({"uuid": "u1", "conversation_uuid": "CON-1", "from": "447700900000", "to": "447700900001"}),
         ),
+        Provider::Plivo => plivo(
+            kind,
+            "call",
+            &[("CallUUID", "c1"), ("CallStatus", "ringing")],
+        ),
         _ => exotel(
             kind,
             "call",
@@ -230,7 +239,10 @@ const APPLETS: [&str; 5] = ["voicebot", "connect", "gather", "greeting", "passth
 #[test]
 fn the_steps_that_can_be_expressed_are_those_of_the_capabilities() {
     let table = table("## Which step can be expressed");
-    assert_eq!(table[0], ["step", "`Verb`", "Twilio", "Vonage", "Exotel"]);
+    assert_eq!(
+        table[0],
+        ["step", "`Verb`", "Twilio", "Vonage", "Exotel", "Plivo"]
+    );
     let mut verbs = BTreeSet::new();
     for row in &table[1..] {
         let (verb, answer) = answer(quoted(&row[1])[0]);
@@ -387,9 +399,10 @@ fn operations_table() -> String {
             end.map(str::to_owned),
         ),
     ];
-    let mut table = "| | | Twilio | Vonage | Exotel |\n|---|---|---|---|---|\n".to_owned();
-    for (what, method, [twilio, vonage, exotel]) in rows {
-        table += &format!("| {what} | {method} | {twilio} | {vonage} | {exotel} |\n");
+    let mut table =
+        "| | | Twilio | Vonage | Exotel | Plivo |\n|---|---|---|---|---|---|\n".to_owned();
+    for (what, method, [twilio, vonage, exotel, plivo]) in rows {
+        table += &format!("| {what} | {method} | {twilio} | {vonage} | {exotel} | {plivo} |\n");
     }
     table
 }
@@ -456,6 +469,7 @@ fn a_setting_that_is_not_the_default_shows() {
         (Provider::Vonage, "get_payload_hash", "check"),
         (Provider::Exotel, "chunk_bytes", "640"),
         (Provider::Exotel, "region", "mumbai"),
+        (Provider::Plivo, "require_upgrade_signature", "false"),
     ] {
         let other = settings(provider).with(key, value);
         let other = provider.open(None, other, &Ports::default()).unwrap();
@@ -488,6 +502,7 @@ fn the_file_of_settings_can_be_opened() {
         .collect();
     let expected = [
         ("exotel", "exotel"),
+        ("plivo", "plivo"),
         ("support", "twilio"),
         ("vonage", "vonage"),
     ];

@@ -77,7 +77,7 @@ mod demonstrations {
         let (code, out, err) = run(&mut example("new_carrier")).await;
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
         for step in [
-            "carriers: acme, exotel, twilio, vonage",
+            "carriers: acme, exotel, plivo, twilio, vonage",
             "/acme/call: 403",
             "/acme/call: 200",
             "stream: 500ms came back",
@@ -123,16 +123,30 @@ mod demonstrations {
         for carrier in Provider::ALL {
             assert!(out.contains(&format!("{carrier}: \"once upon")), "{out}");
         }
-        assert_eq!(out.matches("after the caller began to speak").count(), 3);
-        assert_eq!(out.matches("were dropped").count(), 3, "{out}");
+        assert_eq!(
+            out.matches("after the caller began to speak").count(),
+            Provider::ALL.len()
+        );
+        assert_eq!(
+            out.matches("were dropped").count(),
+            Provider::ALL.len(),
+            "{out}"
+        );
     }
 
     #[tokio::test]
     async fn realtime_bridge_cuts_the_models_answer_where_it_was_interrupted() {
         let (code, out, err) = run(example("realtime_bridge").arg("--demo")).await;
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
-        assert_eq!(out.matches("the model's answer is cut at").count(), 3);
-        assert_eq!(out.matches("of the caller").count(), 3, "{out}");
+        assert_eq!(
+            out.matches("the model's answer is cut at").count(),
+            Provider::ALL.len()
+        );
+        assert_eq!(
+            out.matches("of the caller").count(),
+            Provider::ALL.len(),
+            "{out}"
+        );
     }
 
     #[tokio::test]
@@ -147,7 +161,7 @@ mod demonstrations {
             assert!(line.unwrap().contains("of 440 Hz at -"), "{out}");
         }
         let names = directory.names();
-        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(names.len(), Provider::ALL.len(), "{names:?}");
         for name in names {
             assert!(
                 name.starts_with("call-") && name.ends_with(".wav"),
@@ -170,7 +184,7 @@ mod demonstrations {
             run(command.arg("--demo").arg(&directory.0).args(["--max", "1"])).await;
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
         let names = directory.names();
-        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(names.len(), Provider::ALL.len(), "{names:?}");
         for name in names {
             let wav = hound::WavReader::open(directory.0.join(name)).unwrap();
             assert_eq!(

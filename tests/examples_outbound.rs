@@ -152,7 +152,7 @@ async fn wrong_usage_is_2_and_says_what_is_wrong() {
     command.env("TELEPHONY_PUBLIC_URL", "https://voice.example.com");
     let (code, _, err) = run(command.args(known)).await;
     assert!(
-        code == 1 && err.contains("known are: exotel, twilio, vonage"),
+        code == 1 && err.contains("known are: exotel, plivo, twilio, vonage"),
         "{err}"
     );
 }

@@ -125,7 +125,7 @@ async fn of_many_sockets_on_two_nodes_one_gets_the_stream() {
         let sid = format!("CA{round:032}");
         let form = support::twilio_call_form(&sid);
         assert_eq!(form[0], ("AccountSid", account));
-        let signature = support::twilio_signature_with(token, &url, &form);
+        let signature = support::twilio_signature(token, &url, &form);
         let body: Vec<_> = form
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -143,7 +143,7 @@ async fn of_many_sockets_on_two_nodes_one_gets_the_stream() {
         let stream = stream.split('"').next().unwrap();
         let signed = [(
             "x-twilio-signature",
-            support::twilio_signature_with(token, stream, &[]),
+            support::twilio_signature(token, stream, &[]),
         )];
         let racing = (0..10).map(|_| house::open_socket(stream, &signed));
         let results = futures_util::future::join_all(racing).await;
@@ -222,7 +222,8 @@ mod lost {
             true => Pass::Later(Vec::new()),
             false => Pass::To(nodes[usize::from(is_media(path))].clone()),
         });
-        for provider in Provider::ALL {
+        // Plivo's crate has no question about a call yet.
+        for provider in [Provider::Twilio, Provider::Vonage, Provider::Exotel] {
             let from = [fleet.nodes[0].lines(), fleet.nodes[1].lines()];
             let (call, key) = fleet.talk(provider, '9').await;
             hang_up(call).await;

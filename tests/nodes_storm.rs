@@ -25,6 +25,8 @@ use telephony::{
 };
 use telephony_testkit::{OnDial, Script};
 
+/// The carriers that can be asked about a call whose callbacks are lost.
+const ASKABLE: [Provider; 3] = [Provider::Twilio, Provider::Vonage, Provider::Exotel];
 const CALLS: usize = 1000;
 const AT_ONCE: usize = 40;
 const KEEP_ENDED: Duration = Duration::from_secs(20);
@@ -134,7 +136,7 @@ async fn ended(store: &RedisStore, account: &AccountLabel, id: &str) -> CallReco
 }
 
 async fn call_in(fleet: &Fleet, store: &RedisStore, number: usize) -> (String, Kind) {
-    let provider = Provider::ALL[number % 3];
+    let provider = ASKABLE[number % 3];
     let kind = Kind::of(number, provider);
     let script = match kind {
         Kind::Caller => {
@@ -235,7 +237,7 @@ async fn a_thousand_calls_end_once_and_leave_nothing() {
         calls.add_account(account.unwrap());
     }
     let out = futures_util::future::join_all(
-        Provider::ALL.map(|provider| call_out(&fleet, &calls, &store, provider)),
+        ASKABLE.map(|provider| call_out(&fleet, &calls, &store, provider)),
     );
     let inbound = CALLS - 36;
     let incoming = stream::iter(0..inbound)

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::{
-    EXOTEL_SECRET, Reply, TWILIO_SID, http, start, start_with, twilio, twilio_call_form,
-    twilio_signature,
+    EXOTEL_SECRET, Reply, TWILIO_SID, TWILIO_TOKEN, http, start, start_with, twilio,
+    twilio_call_form, twilio_signature,
 };
 use telephony::media::{MediaEvent, Streamer};
 use telephony::{
@@ -274,7 +274,7 @@ async fn open(url: &str) -> Result<Socket, u16> {
     let mut request = url.into_client_request().unwrap();
     request.headers_mut().insert(
         "x-twilio-signature",
-        twilio_signature(url, &[]).parse().unwrap(),
+        twilio_signature(TWILIO_TOKEN, url, &[]).parse().unwrap(),
     );
     let host = url.trim_start_matches("ws://").split('/').next().unwrap();
     let stream = TcpStream::connect(host).await.unwrap();

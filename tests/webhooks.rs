@@ -6,7 +6,9 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{Running, http, settings, start_with, twilio, twilio_call_form, twilio_signature};
+use support::{
+    Running, TWILIO_TOKEN, http, settings, start_with, twilio, twilio_call_form, twilio_signature,
+};
 use telephony::store::AccountLimits;
 use telephony::{
     Answer, BoxError, CallEvent, CallHandler, CallServer, Calls, CallsOptions, EventContext,
@@ -51,7 +53,7 @@ async fn a_repeated_request_is_answered_as_the_first_time() {
         format!("{}/twilio/call", house.url),
         twilio_call_form("CA1"),
     );
-    let signature = twilio_signature(&url, &form);
+    let signature = twilio_signature(TWILIO_TOKEN, &url, &form);
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("x-twilio-signature", signature.as_str()),
@@ -151,7 +153,7 @@ async fn a_call_beyond_the_accounts_limit_is_refused_as_busy() {
 /// What a server answers to a call whose carrier called it by another name.
 async fn called_as(house: &Running, name: &str, forwarded: &[(&str, &str)]) -> u16 {
     let form = twilio_call_form("CA1");
-    let signature = twilio_signature(&format!("{name}/twilio/call"), &form);
+    let signature = twilio_signature(TWILIO_TOKEN, &format!("{name}/twilio/call"), &form);
     let mut headers = vec![
         ("content-type", "application/x-www-form-urlencoded"),
         ("x-twilio-signature", signature.as_str()),

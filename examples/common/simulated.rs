@@ -4,7 +4,7 @@ use std::sync::Arc;
 use telephony::{Party, Ports, Provider, Result, Settings, Telephony};
 use telephony_testkit::persona::exotel::Applet;
 use telephony_testkit::{
-    ExotelAccount, Method, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
+    ExotelAccount, Method, PlivoAccount, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
 };
 
 const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
@@ -21,10 +21,12 @@ const EXOTEL_ACCOUNT: &str = "exampleacct1";
 const EXOTEL_SECRET: &str = "example-webhook-secret-0123456789";
 const EXOTEL_KEY: &str = "example-key";
 const EXOTEL_TOKEN: &str = "example-token";
+const PLIVO_ID: &str = "MAEXAMPLEACCOUNT0001";
+const PLIVO_TOKEN: &str = "example-plivo-token";
 
 /// What the environment of a server with all accounts is.
 #[must_use]
-pub fn variables() -> [(&'static str, &'static str); 10] {
+pub fn variables() -> [(&'static str, &'static str); 12] {
     [
         ("TWILIO_ACCOUNT_SID", TWILIO_ACCOUNT),
         ("TWILIO_AUTH_TOKEN", TWILIO_TOKEN),
@@ -36,6 +38,8 @@ pub fn variables() -> [(&'static str, &'static str); 10] {
         ("EXOTEL_API_KEY", EXOTEL_KEY),
         ("EXOTEL_API_TOKEN", EXOTEL_TOKEN),
         ("EXOTEL_WEBHOOK_SECRET", EXOTEL_SECRET),
+        ("PLIVO_AUTH_ID", PLIVO_ID),
+        ("PLIVO_AUTH_TOKEN", PLIVO_TOKEN),
     ]
 }
 
@@ -105,6 +109,13 @@ pub fn call(provider: Provider, url: &str) -> SimulatedCall {
                 .method(Method::Post)
                 .answer_url(format!("{base}/call"))
                 .status_url(format!("{base}/events"))
+        }
+        Provider::Plivo => {
+            // Plivo's numbers carry no `+`.
+            let number = OUR_NUMBER.trim_start_matches('+');
+            Simulator::plivo(PlivoAccount::new(PLIVO_ID, PLIVO_TOKEN).with_number(number))
+                .answer_url(format!("{base}/call"))
+                .status_url(format!("{base}/status"))
         }
         _ => exotel(exotel_account(), url),
     }

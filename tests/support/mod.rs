@@ -22,7 +22,7 @@ use telephony::{
     CallHandler, CallServer, Calls, Ports, Provider, PublicUrl, ServerOptions, Settings,
 };
 use telephony_testkit::{
-    ExotelAccount, Method, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
+    ExotelAccount, Method, PlivoAccount, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -35,6 +35,8 @@ pub const VONAGE_APPLICATION: &str = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
 pub const VONAGE_SECRET: &str = "vonage-signature-secret-for-tests-0123";
 pub const EXOTEL_SID: &str = "exampleacct1";
 pub const EXOTEL_SECRET: &str = "exotel-webhook-secret-for-tests-0123";
+pub const PLIVO_ID: &str = "MATESTACCOUNT0000001";
+pub const PLIVO_TOKEN: &str = "plivo-auth-token-for-tests";
 
 /// A server on a free port; it is stopped when this is dropped.
 pub struct Running {
@@ -92,6 +94,9 @@ pub fn settings(provider: Provider) -> Settings {
             .with("api_key", "exotel-api-key-for-tests")
             .with("api_token", "exotel-api-token-for-tests")
             .with("webhook_secret", EXOTEL_SECRET),
+        Provider::Plivo => Settings::new()
+            .with("auth_id", PLIVO_ID)
+            .with("auth_token", PLIVO_TOKEN),
         other => panic!("no test account for {other}"),
     }
 }
@@ -114,6 +119,9 @@ pub fn call(provider: Provider, url: &str) -> SimulatedCall {
         Provider::Exotel => Simulator::exotel(ExotelAccount::new(EXOTEL_SID))
             .answer_url(format!("{base}/call?key={EXOTEL_SECRET}"))
             .status_url(format!("{base}/status?key={EXOTEL_SECRET}")),
+        Provider::Plivo => Simulator::plivo(PlivoAccount::new(PLIVO_ID, PLIVO_TOKEN))
+            .answer_url(format!("{base}/call"))
+            .status_url(format!("{base}/status")),
         other => panic!("no simulated carrier for {other}"),
     }
     .deadline(Duration::from_secs(40))
@@ -159,12 +167,7 @@ pub async fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str)
 }
 
 /// Twilio's signature of a form POST, by the recipe of its documentation.
-pub fn twilio_signature(url: &str, form: &[(&str, &str)]) -> String {
-    twilio_signature_with(TWILIO_TOKEN, url, form)
-}
-
-/// The same with another auth token.
-pub fn twilio_signature_with(token: &str, url: &str, form: &[(&str, &str)]) -> String {
+pub fn twilio_signature(token: &str, url: &str, form: &[(&str, &str)]) -> String {
     let mut pairs = form.to_vec();
     pairs.sort_unstable();
     let text = pairs
@@ -181,7 +184,7 @@ pub async fn twilio(url: &str, form: &[(&str, &str)]) -> Reply {
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let signature = twilio_signature(url, form);
+    let signature = twilio_signature(TWILIO_TOKEN, url, form);
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("x-twilio-signature", signature.as_str()),

@@ -1,4 +1,4 @@
-//! Requests of the three carriers as they come in, signed as each of them signs.
+//! Requests of the carriers as they come in, signed as each of them signs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,10 +7,11 @@
 )]
 
 use crate::support::{
-    EXOTEL_SECRET, TWILIO_SID, VONAGE_APPLICATION, VONAGE_KEY, VONAGE_SECRET, twilio_signature,
+    EXOTEL_SECRET, PLIVO_TOKEN, TWILIO_SID, TWILIO_TOKEN, VONAGE_APPLICATION, VONAGE_KEY,
+    VONAGE_SECRET, twilio_signature,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, Method};
 use sha2::{Digest as _, Sha256};
@@ -40,7 +41,7 @@ pub(crate) fn request(
 /// A request of Twilio's with a form, signed.
 pub(crate) fn twilio(kind: WebhookKind, path: &str, form: &[(&str, &str)]) -> WebhookRequest {
     let url = format!("{BASE}/twilio/{path}");
-    let signature = twilio_signature(&url, form);
+    let signature = twilio_signature(TWILIO_TOKEN, &url, form);
     let body: Vec<_> = form
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
@@ -90,6 +91,31 @@ pub(crate) fn exotel(kind: WebhookKind, path: &str, query: &[(&str, &str)]) -> W
     request(kind, Method::GET, url, String::new())
 }
 
+/// A request of Plivo's with a form, signed.
+pub(crate) fn plivo(kind: WebhookKind, path: &str, form: &[(&str, &str)]) -> WebhookRequest {
+    let url = format!("{BASE}/plivo/{path}");
+    let mut sorted = form.to_vec();
+    sorted.sort_unstable();
+    let sorted = sorted.iter().map(|(name, value)| format!("{name}{value}"));
+    let signed = format!("{url}?{}.nonce", sorted.collect::<String>());
+    let mut mac = Hmac::<Sha256>::new_from_slice(PLIVO_TOKEN.as_bytes()).unwrap();
+    mac.update(signed.as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let body: Vec<_> = form
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut request = request(kind, Method::POST, url, body.join("&"));
+    for (name, value) in [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-plivo-signature-v3", &signature),
+        ("x-plivo-signature-v3-nonce", "nonce"),
+    ] {
+        request.headers.insert(name, value.parse().unwrap());
+    }
+    request
+}
+
 /// The callbacks that the `where` column of a table of status words means.
 pub(crate) fn callbacks(place: &str, word: &str) -> Vec<WebhookRequest> {
     use WebhookKind::{Event, NextStep, Status};
@@ -115,8 +141,27 @@ pub(crate) fn callbacks(place: &str, word: &str) -> Vec<WebhookRequest> {
         query.extend_from_slice(more);
         exotel(Event, "events", &query)
     };
+    let plivo = |kind, path, field, more: &[(&str, &str)]| {
+        let mut form = vec![("CallUUID", "c1"), (field, word)];
+        form.extend_from_slice(more);
+        plivo(kind, path, &form)
+    };
     match place {
-        "`CallStatus`" => twilio(Status, "status/key", "CallStatus", &[("CallDuration", "1")]),
+        "`CallStatus`" => {
+            let mut both = twilio(Status, "status/key", "CallStatus", &[("CallDuration", "1")]);
+            both.push(plivo(
+                Status,
+                "status/key",
+                "CallStatus",
+                &[("Event", "Hangup")],
+            ));
+            both
+        }
+        "`DialStatus`" => vec![plivo(NextStep, "answer/key", "DialStatus", &[])],
+        "`DialBLegStatus`" => vec![plivo(Event, "events/key", "DialBLegStatus", &[])],
+        "`Event` beside `StreamID`" => {
+            vec![plivo(Event, "events/key", "Event", &[("StreamID", "s1")])]
+        }
         "`CallStatus` beside `ParentCallSid`" => twilio(
             Status,
             "status/key",

@@ -139,7 +139,13 @@ impl<'a> Webhook<'a> {
             return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE));
         }
         let record = match known {
-            Some(record) => record,
+            Some(record) => {
+                // That a call asks may be all that is ever heard of its being up.
+                if let Some(status) = call.status().filter(|status| !status.is_terminal()) {
+                    self.server.calls.update_status(&record.key, status).await?;
+                }
+                record
+            }
             None => match self.open(&call).await {
                 Err(error) if error.kind() == ErrorKind::RateLimited => {
                     tracing::warn!(%error, "the call is refused");

@@ -67,7 +67,10 @@ async fn a_carrier_that_does_not_answer_delays_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_never_started_is_told_and_hung_up() {
     let (store, clock) = store();
-    let (calls, carrier) = calls_in(Arc::new(store), able(), Duration::ZERO);
+    let capabilities =
+        able().with_operations([Operation::MakeCall, Operation::HangUp, Operation::FetchCall]);
+    let (calls, carrier) = calls_in(Arc::new(store), capabilities, Duration::ZERO);
+    *carrier.state.lock().unwrap() = CallStatus::Ringing;
     let placed = place(&calls, "main", outbound(Answer::stream()))
         .await
         .unwrap();
@@ -82,7 +85,7 @@ async fn a_call_that_never_started_is_told_and_hung_up() {
     calls.settle().await;
     assert_eq!(
         carrier.asked(),
-        ["place with media", "hang up CA1 at region-1"]
+        ["place with media", "look at CA1", "hang up CA1 at region-1"]
     );
 }
 

@@ -50,7 +50,7 @@
 //! | a carrier of your own | [`Telephony`], [`media::MediaCodec`], [`Registry`] |
 //!
 //! # Features
-//! On by default: `twilio`, `vonage`, `exotel` (one carrier each), `axum` (the server), `reqwest` (an HTTP client for
+//! On by default: `twilio`, `vonage`, `exotel`, `plivo` (one carrier each), `axum` (the server), `reqwest` (an HTTP client for
 //! placing and steering calls), `file` (accounts from a TOML or JSON file).
 //!
 //! Off by default: `redis` (the call store of many nodes), with `redis-tls` and `redis-cluster`.
@@ -73,6 +73,8 @@ pub use telephony_axum::{
 };
 #[cfg(feature = "exotel")]
 pub use telephony_exotel as exotel;
+#[cfg(feature = "plivo")]
+pub use telephony_plivo as plivo;
 #[cfg(feature = "redis")]
 pub use telephony_redis as redis;
 #[cfg(feature = "reqwest")]

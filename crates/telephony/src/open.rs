@@ -32,6 +32,10 @@ pub fn registry() -> Result<Registry> {
     telephony_exotel::register(&mut registry)?;
     #[cfg(not(feature = "exotel"))]
     registry.declare_absent("exotel", "exotel");
+    #[cfg(feature = "plivo")]
+    telephony_plivo::register(&mut registry)?;
+    #[cfg(not(feature = "plivo"))]
+    registry.declare_absent("plivo", "plivo");
     Ok(registry)
 }
 

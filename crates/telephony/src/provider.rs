@@ -16,7 +16,7 @@ use telephony_core::{AccountLabel, Error, ErrorKind, Ports, Result, Settings, Te
 /// assert_eq!("Twilio".parse::<Provider>().unwrap(), Provider::Twilio);
 /// assert_eq!("nexmo".parse::<Provider>().unwrap(), Provider::Vonage);
 /// let error = "acme".parse::<Provider>().unwrap_err();
-/// assert_eq!(error.to_string(), "select carrier: there is no carrier `acme`; known are: twilio, vonage, exotel");
+/// assert_eq!(error.to_string(), "select carrier: there is no carrier `acme`; known are: twilio, vonage, exotel, plivo");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -27,11 +27,13 @@ pub enum Provider {
     Vonage,
     /// Exotel Voice.
     Exotel,
+    /// Plivo Voice.
+    Plivo,
 }
 
 impl Provider {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Twilio, Self::Vonage, Self::Exotel];
+    pub const ALL: [Self; 4] = [Self::Twilio, Self::Vonage, Self::Exotel, Self::Plivo];
 
     /// Its name in lower case.
     #[must_use]
@@ -40,6 +42,7 @@ impl Provider {
             Self::Twilio => "twilio",
             Self::Vonage => "vonage",
             Self::Exotel => "exotel",
+            Self::Plivo => "plivo",
         }
     }
 

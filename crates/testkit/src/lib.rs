@@ -47,6 +47,7 @@
 //! | Twilio | TwiML, URL or application; Basic with token or API key; one new call per second | `Status` | `Url`, `Twiml` | `<Play digits>`, `SendDigits` | start, pause, stop, fetch | fetch, list |
 //! | Vonage | NCCO or URL; RS256 token; 3 calls and 15 requests per second | `hangup`, also of the socket's leg | `transfer` | `dtmf` | fetch | fetch, list |
 //! | Exotel | two numbers, flow or stream; Basic; 200 requests per minute | – | – | – | fetch | fetch, list |
+//! | Plivo | answer URL; Basic; one new call per second | `DELETE`, also of a request that waits | `aleg_url`, after the stream | `DTMF` | – | – |
 //!
 //! # Call stores
 //! [`store`] is something else: the rules that every call store keeps, for people who bring their own.
@@ -55,17 +56,23 @@
 //! [`SimulatedCall::speed`] makes call time run faster: speech, silence, prompts and playout. Deadlines and latencies
 //! are wall time, because the app does not get faster.
 //!
+//! # A carrier crate that proves itself
+//! [`conformance!`](crate::conformance!) makes one test of each rule that a carrier's crate has to obey; see
+//! [`conformance`](mod@conformance). [`scripted`] has an HTTP client, a media socket and a clock that do as they are told.
+//!
 //! # What is not simulated
 //! TLS (the server under test and the REST APIs are on loopback, whatever their public URLs say), speech recognition,
 //! one-way streams, Vonage's calls to sockets. A document that uses such a thing gets a complaint of severity [`Severity::Note`].
 
 mod carrier;
 pub mod complaint;
+pub mod conformance;
 pub mod document;
 pub mod engine;
 pub mod outcome;
 pub mod persona;
 pub mod script;
+pub mod scripted;
 mod simulator;
 mod speech;
 pub mod store;
@@ -73,6 +80,7 @@ pub mod trace;
 
 pub use self::carrier::{ServeError, SimulatedCarrier};
 pub use self::complaint::{Complaint, Finding, Severity};
+pub use self::conformance::Conformance;
 pub use self::document::{Document, Instruction};
 pub use self::engine::{
     CallbackDelivery, DialResult, Fault, LiveCall, Method, OnDial, Operation, RestExchange,
@@ -80,6 +88,7 @@ pub use self::engine::{
 pub use self::outcome::{EndedBy, Interrupted, Outcome, StreamSummary, Traffic, WebhookAnswer};
 pub use self::persona::Persona;
 pub use self::persona::exotel::ExotelAccount;
+pub use self::persona::plivo::PlivoAccount;
 pub use self::persona::twilio::TwilioAccount;
 pub use self::persona::vonage::VonageAccount;
 pub use self::script::Script;

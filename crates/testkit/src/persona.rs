@@ -8,8 +8,11 @@ use async_trait::async_trait;
 use crate::engine::{Call, RestApi};
 
 pub mod exotel;
+mod mulaw;
+pub mod plivo;
 pub mod twilio;
 pub mod vonage;
+mod xml;
 
 /// A carrier, as the engine knows it.
 ///

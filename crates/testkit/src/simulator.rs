@@ -13,6 +13,7 @@ use crate::engine::{
 use crate::outcome::{EndedBy, Outcome};
 use crate::persona::Persona;
 use crate::persona::exotel::{Exotel, ExotelAccount};
+use crate::persona::plivo::{Plivo, PlivoAccount};
 use crate::persona::twilio::{Twilio, TwilioAccount};
 use crate::persona::vonage::{Vonage, VonageAccount};
 use crate::script::Script;
@@ -36,6 +37,11 @@ impl Simulator {
     /// A call through Exotel.
     pub fn exotel(account: ExotelAccount) -> SimulatedCall {
         Self::carrier(Exotel::new(account))
+    }
+
+    /// A call through Plivo.
+    pub fn plivo(account: PlivoAccount) -> SimulatedCall {
+        Self::carrier(Plivo::new(account))
     }
 
     /// A call through any carrier.

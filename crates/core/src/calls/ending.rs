@@ -254,7 +254,8 @@ impl Calls {
         Ok(news)
     }
 
-    /// Hangs up what the carrier may still have of a call that we forget.
+    /// Hangs up what the carrier may still have of a call that we forget: what rings for ever, not what is up although
+    /// nobody told us, and not what only might be there.
     fn give_up(&self, record: CallRecord) {
         let calls = self.clone();
         let hang_up = async move {
@@ -262,9 +263,15 @@ impl Calls {
             else {
                 return;
             };
-            if carrier.capabilities().supports(Operation::HangUp)
-                && let Err(error) = carrier.hang_up(&call).await
-            {
+            let capabilities = carrier.capabilities();
+            let can = |operation| capabilities.supports(operation);
+            if !can(Operation::HangUp) || !can(Operation::FetchCall) {
+                return;
+            }
+            let told = carrier.fetch_call(&call).await;
+            let status = told.ok().and_then(|told| told.status);
+            let is_waiting = status.is_some_and(|at| at.rank() < CallStatus::InProgress.rank());
+            if is_waiting && let Err(error) = carrier.hang_up(&call).await {
                 tracing::error!(%error, call = %record.key, "a call that never started could not be hung up");
             }
         };

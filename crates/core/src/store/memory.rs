@@ -25,7 +25,8 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MemoryStoreOptions {
-    /// How many calls at once, ended ones that are still remembered included. Default 100,000; one takes about 1 KiB.
+    /// How many calls at once, ended ones that are still remembered included. Default 100,000; one takes some
+    /// 7 KiB with the answers that are kept for it.
     pub max_calls: usize,
     /// How many answers are kept for repeats of their requests. Of more, the oldest are forgotten. Default 50,000.
     pub max_answers: usize,

@@ -13,7 +13,6 @@ use crate::persona::twilio::rest::TwilioRest;
 use crate::persona::twilio::session::Session;
 
 mod dial;
-mod mulaw;
 mod outbound;
 mod recordings;
 mod rest;

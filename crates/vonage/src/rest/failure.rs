@@ -329,6 +329,17 @@ fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(fits)
 }
 
+/// Letters and digits in a long row: a secret or a token has such, an id or a sentence does not.
+fn looks_like_a_key(word: &str) -> bool {
+    const KEY_CHARS: usize = 20;
+    let mut runs = word.split(|c: char| !c.is_ascii_alphanumeric());
+    runs.any(|run| {
+        run.len() >= KEY_CHARS
+            && run.bytes().any(|byte| byte.is_ascii_digit())
+            && run.bytes().any(|byte| byte.is_ascii_alphabetic())
+    })
+}
+
 /// Vonage may repeat what it was sent, and that has addresses and our media URL in it: links, addresses and long runs are
 /// left out. Numbers are masked by the error.
 fn mask(said: &str) -> String {
@@ -338,7 +349,8 @@ fn mask(said: &str) -> String {
         let is_private = word.contains("://")
             || word.contains('@')
             || word.to_ascii_lowercase().contains("/media/")
-            || word.chars().count() > LONGEST_WORD;
+            || word.chars().count() > LONGEST_WORD
+            || looks_like_a_key(word);
         if is_private {
             "[…]".to_owned()
         } else {

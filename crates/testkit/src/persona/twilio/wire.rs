@@ -12,7 +12,7 @@ use crate::complaint::Finding;
 use crate::engine::{
     AppCommand, Capacity, MediaWire, PlayoutRules, Received, StopReason, WireMessage,
 };
-use crate::persona::twilio::mulaw;
+use crate::persona::mulaw;
 
 /// What is not heard yet and goes beyond this is thrown away (31931).
 const LONGEST_QUEUE: Duration = Duration::from_secs(600);
