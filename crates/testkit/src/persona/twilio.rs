@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::engine::{Call, RestApi};
+use crate::engine::{Call, RestApi, Webhook};
 use crate::persona::Persona;
 use crate::persona::twilio::rest::TwilioRest;
 use crate::persona::twilio::session::Session;
@@ -16,6 +16,7 @@ mod dial;
 mod mulaw;
 mod outbound;
 mod recordings;
+mod resign;
 mod rest;
 mod schema;
 mod session;
@@ -147,6 +148,10 @@ impl Persona for Twilio {
 
     fn rest(&self) -> Option<Arc<dyn RestApi>> {
         Some(Arc::new(TwilioRest::new(self.account.clone())))
+    }
+
+    fn sign(&self, webhook: Webhook) -> Webhook {
+        resign::signed(&self.account, webhook)
     }
 
     async fn run(&self, call: &Call) {

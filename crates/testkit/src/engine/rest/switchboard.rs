@@ -131,7 +131,7 @@ impl Switchboard {
         let mut plan = lock(&self.plan).clone();
         plan.from = from.clone();
         plan.to = to.clone();
-        let recorder = Recorder::new(plan.whole_trace, plan.observer.clone());
+        let recorder = Recorder::new(plan.keep, plan.observer.clone());
         let call = LiveCall::new(Birth {
             direction: CallDirection::Outbound,
             from,
