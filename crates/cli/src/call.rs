@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use telephony::Provider;
 use telephony_testkit::{EndedBy, Outcome, SimulatedCall, Speech};
 
@@ -19,11 +19,16 @@ use crate::trace::{Head, TraceWriter};
 use crate::units::{self, KeysAt};
 use crate::verdict::{self, Verdict};
 
-/// Makes one whole call to an app: signed webhook, answer document, media socket, audio both ways, keys, interruption,
-/// hang-up. Then it says what the carrier would refuse, warn about or bill for.
+/// Makes one whole call to an app and judges it
 ///
-/// Times are counted from the moment when the app listens.
+/// Signed webhook, answer document, media socket, audio both ways, keys, interruption, hang-up, status callbacks. Then it says
+/// what the carrier would refuse, warn about or bill for. Times are counted from the moment when the app listens.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  export TWILIO_AUTH_TOKEN=…
+  telephony call --carrier twilio --url http://127.0.0.1:8080/twilio/call \\
+      --public-url https://voice.example.com --play hello.wav --record heard.wav --dtmf 1@2s")]
 pub(crate) struct CallArgs {
     #[command(flatten)]
     carrier: CarrierOptions,
@@ -102,7 +107,7 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit> {
     };
     check_reachable(&args.app.url).await?;
     let outcome = make(call, &head, &args.output, &secrets).await?;
-    report(provider, &outcome, &args.output)
+    report(provider, &outcome, &args.output, None)
 }
 
 impl CallerOptions {
@@ -176,10 +181,14 @@ pub(crate) fn report(
     provider: Provider,
     outcome: &Outcome,
     output: &OutputOptions,
+    replayed: Option<Value>,
 ) -> Result<Exit> {
     let verdict = Verdict::of(&outcome.complaints, output.fail_on.into());
     if output.json {
-        let result = json!({"verdict": verdict, "call": outcome});
+        let mut result = json!({"verdict": verdict, "call": outcome});
+        if let Some(replayed) = replayed {
+            result["replay"] = replayed;
+        }
         terminal::say(format!("{result:#}"));
         return Ok(verdict.exit);
     }

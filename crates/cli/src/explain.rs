@@ -21,12 +21,15 @@ use crate::explain::request::Captured;
 use crate::options::CarrierOptions;
 use crate::terminal::{self, Paint};
 
-/// Takes a captured request and the secret, and says which variant of URL, port, slash or parameters the signature is of,
-/// or what is different.
+/// Says why the signature of a captured request matches, or what is different
 ///
-/// The request comes as a raw dump (request line, headers, empty line, body) in a file or on stdin, or as --request-url
+/// It tries the variants of URL, host, port, slash and parameters that proxies and frameworks make of a request. The request comes as a raw dump (request line, headers, empty line, body) in a file or on stdin, or as --request-url
 /// with -H and --body.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  telephony explain --carrier twilio --public-url https://voice.example.com request.txt
+  telephony explain --carrier twilio --request-url https://voice.example.com/call -H 'X-Twilio-Signature: …' -d 'CallSid=CA1&…'")]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     carrier: CarrierOptions,

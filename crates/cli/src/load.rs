@@ -18,11 +18,14 @@ use crate::signals;
 use crate::terminal::{self, Paint};
 use crate::units::{self, shown};
 
-/// Makes many calls at once in real time, and measures: set-up, first audio, round trip, gaps, late audio, failures.
+/// Makes many calls at once in real time, and measures them
 ///
-/// Each caller speaks for a fifth of each second. The round trip is from there until the caller hears something, so it is
+/// Set-up, first audio, round trip, gaps, late audio, failures, as percentiles. Each caller speaks for a fifth of each second. The round trip is from there until the caller hears something, so it is
 /// that of the line with an app that says back what it hears, and how fast it reacts with others; in steps of 20 ms.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  telephony load --carrier twilio --url http://127.0.0.1:8080/twilio/call --calls 500 --rate 20/s --for 60s")]
 pub(crate) struct LoadArgs {
     #[command(flatten)]
     carrier: CarrierOptions,

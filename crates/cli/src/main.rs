@@ -29,9 +29,9 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
 
-/// A phone carrier on your machine: calls your voice app as the real one does, and says what it would complain about.
+/// Phone carriers on your machine: they call your voice app as the real ones do, and say what they would complain about
 #[derive(Debug, Parser)]
-#[command(name = "telephony", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "telephony", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,17 +40,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Command {
-    /// Makes one whole call to an app and judges it.
     Call(call::CallArgs),
-    /// Serves the carrier's REST API on this machine, for calls that the app places.
     Serve(serve::ServeArgs),
-    /// Makes many calls at once and measures them.
     Load(load::LoadArgs),
-    /// Says why the signature of a request matches or does not.
     Explain(explain::ExplainArgs),
-    /// Makes a signed request to paste.
     Sign(sign::SignArgs),
-    /// Plays the caller of a recorded call again.
     Replay(replay::ReplayArgs),
 }
 

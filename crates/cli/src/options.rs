@@ -52,7 +52,7 @@ pub(crate) struct MoreAppOptions {
     /// Where the carrier asks when the app fails
     #[arg(long, value_name = "URL")]
     pub(crate) fallback_url: Option<String>,
-    /// How the call's webhook is sent; by default as the carrier does
+    /// How the webhook of the call is sent; by default as the carrier does: vonage asks by GET, unless its console says POST
     #[arg(long, value_enum)]
     pub(crate) method: Option<MethodChoice>,
     /// The caller's number
@@ -64,7 +64,7 @@ pub(crate) struct MoreAppOptions {
     /// Exotel's applets, separated by commas: voicebot, hangup, passthru=URL, connect=URL, gather=URL, greeting=URL
     #[arg(long, value_delimiter = ',', value_parser = carrier::applet)]
     pub(crate) flow: Vec<Applet>,
-    /// How much longer than this a webhook may take before it is called slow; by default what the carrier bears
+    /// A webhook that takes longer than this is called slow; by default what the carrier bears
     #[arg(long, value_name = "TIME", value_parser = crate::units::duration)]
     pub(crate) slow_webhook: Option<Duration>,
     /// How many times as fast as life the call runs

@@ -9,10 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::Args;
+use serde_json::{Value, json};
 use telephony::audio::{AudioFormat, decode};
 use telephony::media::{CodecEvent, Decoded, EndSignal, MediaCodec, StreamTicket, WireMessage};
 use telephony::{CallKey, CallRecord, Direction, NewCall, Party, Provider};
-use telephony_testkit::{Outcome, Speech};
+use telephony_testkit::{Outcome, Speech, TraceKind, Way};
 
 use crate::call::{self, OutputOptions};
 use crate::carrier;
@@ -24,8 +25,10 @@ use crate::timeline::{End, Timeline};
 use crate::trace::{self, Head, Message};
 use crate::units::{KeysAt, count, shown};
 
-/// Plays the caller of a recorded call again: what was said, which keys were pressed and when, and the hang-up. Signatures, ids
-/// and tokens are new. Then it compares, and judges the new call as `telephony call` does.
+/// Plays the caller of a recorded call again
+///
+/// What was said, which keys were pressed and when, and the hang-up are as recorded; signatures, ids and tokens are new. Then it
+/// compares, and judges the new call as `telephony call` does.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// What `telephony call --trace` has written
@@ -63,12 +66,13 @@ pub(crate) async fn run(mut args: ReplayArgs) -> Result<Exit> {
     check_reachable(&url).await?;
     let head = Head { url, ..head };
     let outcome = call::make(call, &head, &args.output, &secrets).await?;
+    let compared = recorded.compare(&outcome);
     if !args.output.json {
-        for line in recorded.compare(&outcome) {
+        for line in compared.lines() {
             terminal::say(line);
         }
     }
-    call::report(provider, &outcome, &args.output)
+    call::report(provider, &outcome, &args.output, Some(compared.json()))
 }
 
 impl ReplayArgs {
@@ -151,44 +155,84 @@ impl Recorded {
         })
     }
 
-    fn compare(&self, outcome: &Outcome) -> Vec<String> {
-        let first_audio = outcome.stream().and_then(|stream| stream.first_audio);
-        let time = |time: Option<Duration>| time.map_or("none".to_owned(), shown);
-        let said: Duration = self.timeline.speech.iter().map(Speech::duration).sum();
-        let mut now: Vec<String> = outcome
+    fn compare(&self, outcome: &Outcome) -> Comparison {
+        let answers = outcome
             .trace
             .iter()
-            .filter(|entry| {
-                entry.kind == telephony_testkit::TraceKind::Response
-                    && entry.way == telephony_testkit::Way::FromApp
-            })
-            .map(|entry| entry.head.clone())
-            .collect();
-        let mut then = self.statuses.clone();
-        now.sort();
-        then.sort();
-        vec![
-            format!(
-                "replay    {} of speech, {}",
-                shown(said),
-                count(self.timeline.keys.len(), "key")
-            ),
-            compared("answers", &then.join(", "), &now.join(", ")),
-            compared(
-                "sockets",
-                &self.sockets.to_string(),
-                &outcome.streams.len().to_string(),
-            ),
-            format!(
-                "audio     began {} after the handshake, now {}",
-                time(self.first_audio),
-                time(first_audio)
-            ),
-        ]
+            .filter(|entry| entry.kind == TraceKind::Response && entry.way == Way::FromApp);
+        // Callbacks come beside the call, so that their order says nothing.
+        let sorted = |mut answers: Vec<String>| {
+            answers.sort();
+            answers
+        };
+        Comparison {
+            said: self.timeline.speech.iter().map(Speech::duration).sum(),
+            keys: self.timeline.keys.len(),
+            answers: [
+                sorted(self.statuses.clone()),
+                sorted(answers.map(|entry| entry.head.clone()).collect()),
+            ],
+            sockets: [self.sockets, outcome.streams.len()],
+            first_audio: [
+                self.first_audio,
+                outcome.stream().and_then(|stream| stream.first_audio),
+            ],
+        }
     }
 }
 
-fn compared(name: &str, then: &str, now: &str) -> String {
+/// The recorded call and the new one, in this order.
+struct Comparison {
+    said: Duration,
+    keys: usize,
+    answers: [Vec<String>; 2],
+    sockets: [usize; 2],
+    first_audio: [Option<Duration>; 2],
+}
+
+impl Comparison {
+    fn lines(&self) -> Vec<String> {
+        let audio = self
+            .first_audio
+            .map(|time| time.map_or("none".to_owned(), shown));
+        vec![
+            format!(
+                "replay    {} of speech, {}",
+                shown(self.said),
+                count(self.keys, "key")
+            ),
+            compared(
+                "answers",
+                &self.answers.clone().map(|answers| answers.join(", ")),
+            ),
+            compared("sockets", &self.sockets.map(|sockets| sockets.to_string())),
+            format!(
+                "audio     began {} after the handshake, now {}",
+                audio[0], audio[1]
+            ),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let ms = |time: Option<Duration>| time.map(|time| (time.as_secs_f64() * 1e6).round() / 1e3);
+        let side = |at: usize| {
+            json!({
+                "answers": self.answers[at],
+                "sockets": self.sockets[at],
+                "first_audio_ms": ms(self.first_audio[at]),
+            })
+        };
+        json!({
+            "said_ms": ms(Some(self.said)),
+            "keys": self.keys,
+            "as_recorded": self.answers[0] == self.answers[1] && self.sockets[0] == self.sockets[1],
+            "recorded": side(0),
+            "now": side(1),
+        })
+    }
+}
+
+fn compared(name: &str, [then, now]: &[String; 2]) -> String {
     if then == now {
         format!("{name:<9} as recorded: {now}")
     } else {

@@ -22,12 +22,17 @@ use crate::terminal::{self, Paint};
 use crate::timeline::{End, Timeline};
 use crate::units;
 
-/// Serves the carrier's REST API on this machine, for calls that the app places: its REST host points here
-/// (TWILIO_BASE_URL, VONAGE_BASE_URL, EXOTEL_BASE_URL, or what the app's SDK calls it).
+/// Serves the carrier's REST API on this machine, for calls that the app places
+///
+/// The app's REST host points here: TWILIO_BASE_URL, VONAGE_BASE_URL, EXOTEL_BASE_URL, or what its SDK calls it.
 ///
 /// The first line on stdout is the base URL. Credentials, parameters and rates are checked as the carrier does; a call that
 /// is placed calls the app back. Ctrl-C or SIGTERM ends it, and then the exit code says whether there were complaints.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  telephony serve --carrier twilio --listen 127.0.0.1:9000 --answer busy
+  telephony serve --carrier twilio --fail 429 --fail-times 2 --only-new-calls")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     carrier: CarrierOptions,

@@ -14,11 +14,14 @@ use crate::exit::{Exit, Failure, Result};
 use crate::options::CarrierOptions;
 use crate::terminal;
 
-/// Makes a signed request to paste into a terminal.
+/// Makes a signed request to paste into a terminal
 ///
 /// The signature is made over --request-url, which is what the carrier believes the URL to be; --send-to is where the request
 /// really goes. Without a body it is the form or the JSON of a call that comes in.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  telephony sign --carrier twilio --request-url https://voice.example.com/twilio/call --send-to http://127.0.0.1:8080")]
 pub(crate) struct SignArgs {
     #[command(flatten)]
     carrier: CarrierOptions,

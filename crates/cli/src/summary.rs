@@ -23,7 +23,7 @@ pub(crate) fn lines(outcome: &Outcome, paint: Paint) -> Vec<String> {
         id => format!(" {id}"),
     };
     let mut lines = vec![format!(
-        "call     {} {answered}, {status}, ended by {} after {}",
+        "call      {} {answered}, {status}, ended by {} after {}",
         paint.bold(format!("{}{id}:", outcome.carrier)),
         who(outcome.ended_by),
         shown(outcome.duration)
@@ -80,8 +80,8 @@ fn stream_lines(stream: &StreamSummary) -> Vec<String> {
     add("first audio", stream.first_audio);
     add("first sound", stream.first_sound);
     let mut second = format!(
-        "          {} audio messages to the app, {} from it: {} played",
-        stream.to_app.frames,
+        "          {} to the app, {} from it: {} played",
+        count(stream.to_app.frames, "audio message"),
         stream.from_app.frames,
         shown(stream.played)
     );

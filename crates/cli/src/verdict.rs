@@ -81,24 +81,41 @@ pub(crate) fn lines(
         (false, counts) => paint.bad(counts),
     };
     let mut lines = vec![format!("verdict   {head}")];
-    for complaint in &outcome.complaints {
-        lines.extend(complaint_lines(provider, complaint, paint));
+    let complaints = &outcome.complaints;
+    for (at, complaint) in complaints.iter().enumerate() {
+        let is_same =
+            |other: &&Complaint| other.code == complaint.code && other.text == complaint.text;
+        if !complaints[..at].iter().any(|known| is_same(&known)) {
+            let times = complaints.iter().filter(is_same).count();
+            lines.extend(complaint_lines(provider, complaint, times, paint));
+        }
     }
     lines
 }
 
-fn complaint_lines(provider: Provider, complaint: &Complaint, paint: Paint) -> Vec<String> {
+fn complaint_lines(
+    provider: Provider,
+    complaint: &Complaint,
+    times: usize,
+    paint: Paint,
+) -> Vec<String> {
     let severity = match complaint.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "note",
+    };
+    let when = match times {
+        1 => format!("(at {})", shown(complaint.at)),
+        // The simulator stops to count after three.
+        times if times > 2 => format!("(again and again, first at {})", shown(complaint.at)),
+        times => format!("({times} times, first at {})", shown(complaint.at)),
     };
     let mut lines = vec![format!(
         "  {} {}: {} {}",
         paint.severity(complaint.severity, format!("{severity:<7}")),
         paint.bold(&complaint.code),
         complaint.text,
-        paint.dim(format!("(at {})", shown(complaint.at))),
+        paint.dim(when),
     )];
     let more = hint(complaint).map(str::to_owned);
     for line in more
@@ -117,7 +134,7 @@ fn hint(complaint: &Complaint) -> Option<&'static str> {
     }
     if complaint.text.contains("403") || complaint.text.contains("401") {
         return Some(
-            "if the app checks signatures: is --public-url what it believes, and the secret the same?",
+            "if the app checks signatures: is --public-url what it believes, is the secret the same, and is --method the one it takes?",
         );
     }
     None

@@ -207,3 +207,47 @@ async fn an_app_that_checks_signatures_refuses_another_secret() {
         ended.out
     );
 }
+
+#[tokio::test]
+async fn an_app_that_hangs_up_as_it_should_is_clean() {
+    let Some(server) = python().await else {
+        return;
+    };
+    let more = ["--expect-hang-up", "20s", "--slow-webhook", "30s"];
+    let ended = call(&server.url, "twilio", "hangs-up", &more).await;
+    let result = ended.json();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(result["call"]["ended_by"], "app");
+    assert_eq!(result["call"]["streams"][0]["closed_by_app"], 1000);
+}
+
+#[tokio::test]
+async fn a_menu_hears_the_keys() {
+    let Some(server) = python().await else {
+        return;
+    };
+    let url = format!("{}/clean/twilio/menu", server.url);
+    let arguments = [
+        "call",
+        "--carrier",
+        "twilio",
+        "--url",
+        &url,
+        "--dtmf",
+        "7@200ms",
+        "--json",
+        "-q",
+        "--slow-webhook",
+        "30s",
+    ];
+    let ended = run(&mut telephony(&arguments)).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let result = ended.json();
+    assert_eq!(result["call"]["keys_pressed"], 1);
+    let purposes = result["call"]["webhooks"].as_array().unwrap();
+    assert_eq!(
+        purposes.len(),
+        2,
+        "the call and what was entered: {purposes:?}"
+    );
+}

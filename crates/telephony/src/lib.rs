@@ -99,4 +99,6 @@ mod guides {
     struct Carriers;
     #[doc = include_str!("../../../docs/security.md")]
     struct Security;
+    #[doc = include_str!("../../../docs/test-without-a-phone.md")]
+    struct TestWithoutAPhone;
 }

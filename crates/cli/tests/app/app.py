@@ -64,6 +64,17 @@ async def twilio_call(request):
     return answers.get(fault, lambda: twiml(connect))()
 
 
+@routes.post("/{fault}/twilio/menu")
+async def twilio_menu(request):
+    return twiml(f'<Gather numDigits="1" action="/{request.match_info["fault"]}/twilio/keys"><Say>Press</Say></Gather>')
+
+
+@routes.post("/{fault}/twilio/keys")
+async def twilio_keys(request):
+    form = await request.post()
+    return twiml(f"<Say>You pressed {form['Digits']}</Say><Hangup/>")
+
+
 @routes.get("/{fault}/twilio/media")
 async def twilio_media(request):
     fault = request.match_info["fault"]
@@ -95,6 +106,8 @@ async def twilio_media(request):
         await twilio_echo(socket, sid, payload, fault)
         if fault == "odd-close":
             await socket.close(code=4000)
+        if fault == "hangs-up" and int(event["media"]["timestamp"]) > 1000:
+            await socket.close()
         if fault == "vanishes":
             request.transport.abort()
             return socket
