@@ -73,6 +73,10 @@ pub(crate) struct Explanation {
     matched: bool,
     /// What must be different for a match; nothing for a request that matches as it is.
     pub(crate) differences: Vec<String>,
+    /// What to do about it.
+    advice: Option<String>,
+    /// What the library says, as a last word: it is what apps run.
+    library: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,12 +118,11 @@ impl Explanation {
         self.differences = differences;
     }
 
-    /// What the library says about it, as a last word: it is what apps run.
     fn library(&mut self, verdict: &Result<(), String>) {
-        match verdict {
-            Ok(()) => self.note("the telephony library accepts the request with that URL"),
-            Err(why) => self.note(format!("the telephony library refuses the request: {why}")),
-        }
+        self.library = Some(match verdict {
+            Ok(()) => "accepts the request with that URL".to_owned(),
+            Err(why) => format!("refuses the request: {why}"),
+        });
     }
 
     fn is_match(&self) -> bool {
@@ -219,6 +222,12 @@ fn lines(provider: Provider, explanation: &Explanation, paint: Paint) -> Vec<Str
     for difference in &explanation.differences {
         lines.push(format!("  different {difference}"));
     }
+    if let Some(advice) = &explanation.advice {
+        lines.push(format!("  so        {advice}"));
+    }
+    if let Some(library) = &explanation.library {
+        lines.push(format!("  library   {library}"));
+    }
     let verdict = if explanation.is_match() {
         paint.good(format!("it matches: this request is {provider}'s"))
     } else if explanation.differences.is_empty() {
@@ -240,6 +249,8 @@ fn as_json(explanation: &Explanation, exit: Exit) -> serde_json::Value {
         "matches": explanation.is_match(),
         "signed_url": explanation.url,
         "differences": explanation.differences,
+        "advice": explanation.advice,
+        "library": explanation.library,
         "findings": findings,
         "exit_code": exit.code(),
     })

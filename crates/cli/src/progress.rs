@@ -180,7 +180,7 @@ fn word(text: &str) -> Option<String> {
 fn describe(entry: &TraceEntry) -> String {
     match entry.kind {
         TraceKind::Request => entry.head.clone(),
-        TraceKind::Response if entry.headers.is_empty() && entry.bytes == 0 => entry.head.clone(),
+        TraceKind::Response if entry.bytes == 0 => entry.head.clone(),
         TraceKind::Response => {
             let kind = entry
                 .headers

@@ -45,6 +45,18 @@ pub(crate) fn explain(
     if !is_first_token {
         explanation.note("it is signed with a later one of the auth tokens");
     }
+    if !variant.differences.is_empty() {
+        explanation.advice = variant
+            .url
+            .strip_suffix(captured.target.as_str())
+            .filter(|base| base.contains("://"))
+            .map(|base| {
+                format!(
+                    "the app must believe that its public URL is {}",
+                    as_web(base)
+                )
+            });
+    }
     explanation.matches(&variant.url, differences);
     let id = form(captured)
         .into_iter()
