@@ -107,7 +107,7 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit> {
     };
     check_reachable(&args.app.url).await?;
     let outcome = make(call, &head, &args.output, &secrets).await?;
-    report(provider, &outcome, &args.output, None)
+    report(provider, &outcome, &args.output, &secrets, None)
 }
 
 impl CallerOptions {
@@ -181,6 +181,7 @@ pub(crate) fn report(
     provider: Provider,
     outcome: &Outcome,
     output: &OutputOptions,
+    secrets: &Secrets,
     replayed: Option<Value>,
 ) -> Result<Exit> {
     let verdict = Verdict::of(&outcome.complaints, output.fail_on.into());
@@ -189,7 +190,8 @@ pub(crate) fn report(
         if let Some(replayed) = replayed {
             result["replay"] = replayed;
         }
-        terminal::say(format!("{result:#}"));
+        // URLs may have a secret in them.
+        terminal::say(secrets.mask(&format!("{result:#}")));
         return Ok(verdict.exit);
     }
     let paint = Paint::stdout();

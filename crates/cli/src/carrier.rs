@@ -10,7 +10,7 @@ use crate::exit::{Failure, Result};
 use crate::secrets::Secrets;
 
 /// Stands in for an account's id when none is set: the secret is what counts.
-const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
+pub(crate) const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
 const VONAGE_KEY: &str = "a1b2c3d4";
 const VONAGE_APPLICATION: &str = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
 const EXOTEL_ACCOUNT: &str = "exampleacct1";

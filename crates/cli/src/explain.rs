@@ -167,7 +167,8 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit> {
         Exit::Complaints
     };
     if args.json {
-        terminal::say(format!("{:#}", as_json(&explanation, exit)));
+        let result = format!("{:#}", as_json(&explanation, exit));
+        terminal::say(secrets.mask(&result));
     } else {
         for line in lines(provider, &explanation, Paint::stdout()) {
             terminal::say(secrets.mask(&line));

@@ -72,7 +72,13 @@ pub(crate) async fn run(mut args: ReplayArgs) -> Result<Exit> {
             terminal::say(line);
         }
     }
-    call::report(provider, &outcome, &args.output, Some(compared.json()))
+    call::report(
+        provider,
+        &outcome,
+        &args.output,
+        &secrets,
+        Some(compared.json()),
+    )
 }
 
 impl ReplayArgs {

@@ -90,7 +90,8 @@ pub(crate) fn run(args: SignArgs) -> Result<Exit> {
         ));
     }
     let is_socket = matches!(parts.scheme.as_str(), "ws" | "wss");
-    let webhook = call.sign(args.webhook(provider, is_socket)?);
+    let account = secrets.get(provider, "account_sid");
+    let webhook = call.sign(args.webhook(provider, account, is_socket)?);
     let target = match &args.send_to {
         Some(base) => sent_to(base, &webhook.url)?,
         None => webhook.url.clone(),
@@ -108,7 +109,12 @@ pub(crate) fn run(args: SignArgs) -> Result<Exit> {
 }
 
 impl SignArgs {
-    fn webhook(&self, provider: Provider, is_socket: bool) -> Result<Webhook> {
+    fn webhook(
+        &self,
+        provider: Provider,
+        account: Option<&str>,
+        is_socket: bool,
+    ) -> Result<Webhook> {
         let method = match self.method {
             Some(SignMethod::Get) => Method::GET,
             Some(SignMethod::Post) => Method::POST,
@@ -121,7 +127,7 @@ impl SignArgs {
         }
         let (default, body) = match (&self.body, self.form.as_slice()) {
             (Some(body), _) => (content_type(provider), body.clone()),
-            (None, []) => (content_type(provider), example(provider)),
+            (None, []) => (content_type(provider), example(provider, account)),
             (None, pairs) => (FORM, form(pairs)?),
         };
         let kind = self.content_type.as_deref().unwrap_or(default);
@@ -137,7 +143,7 @@ fn content_type(provider: Provider) -> &'static str {
 }
 
 /// A call that comes in.
-fn example(provider: Provider) -> String {
+fn example(provider: Provider, account: Option<&str>) -> String {
     match provider {
         Provider::Vonage => json!({
             "from": "14155550100",
@@ -155,7 +161,7 @@ fn example(provider: Provider) -> String {
             ("CallType", "call-attempt"),
         ]),
         _ => encoded([
-            ("AccountSid", "AC00000000000000000000000000000001"),
+            ("AccountSid", account.unwrap_or(carrier::TWILIO_ACCOUNT)),
             ("ApiVersion", "2010-04-01"),
             ("CallSid", "CA00000000000000000000000000000001"),
             ("CallStatus", "ringing"),

@@ -150,6 +150,12 @@ async fn a_call_is_heard_recorded_traced_and_judged_and_can_be_replayed() {
             has_tone(&again, 600.0),
             "{carrier}: the replayed caller said something else"
         );
+
+        let replay = ["replay", &trace, "--slow-webhook", "30s", "-q", "--json"];
+        let ended = run(&mut telephony(&replay)).await;
+        let result = ended.json();
+        assert_eq!(result["replay"]["as_recorded"], true, "{carrier}: {result}");
+        assert_eq!(result["replay"]["keys"], 2);
     }
 }
 
@@ -371,4 +377,43 @@ async fn a_trace_that_is_none_is_refused() {
         assert_eq!(ended.code, 2, "{text}: {ended:?}");
         assert!(ended.err.contains(says), "{text}: {}", ended.err);
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_makes_the_caller_hang_up() {
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+    let server = echo().await;
+    let (url, status) = urls(&server, "twilio");
+    let mut call = vec!["call", "--hang-up-after", "100s"];
+    call.extend(arguments("twilio", &url, &status));
+    let mut child = telephony(&call)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !progress
+        .next_line()
+        .await
+        .unwrap()
+        .unwrap()
+        .contains("← audio")
+    {}
+    let pid = child.id().unwrap().to_string();
+    let kill = tokio::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .await;
+    assert!(kill.unwrap().success());
+    let rest = async { while let Ok(Some(_)) = progress.next_line().await {} };
+    let mut out = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    let (_, read) = tokio::join!(rest, stdout.read_to_string(&mut out));
+    read.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0), "{out}");
+    assert!(
+        out.contains("ended by the caller") && out.contains("verdict   clean"),
+        "{out}"
+    );
 }

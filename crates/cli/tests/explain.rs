@@ -77,11 +77,7 @@ async fn what_was_signed_is_explained() {
         let ended = explain(carrier, &raw, &["--public-url", PUBLIC]).await;
         assert_eq!(ended.code, 0, "{carrier}: {ended:?}");
         assert!(ended.out.contains("it matches"), "{}", ended.out);
-        assert!(
-            ended.out.contains("library   accepts"),
-            "{}",
-            ended.out
-        );
+        assert!(ended.out.contains("library   accepts"), "{}", ended.out);
         let ended = run(&mut {
             let mut command =
                 telephony(&["explain", "--carrier", carrier, "--public-url", PUBLIC, "-"]);
@@ -178,11 +174,7 @@ async fn a_body_that_was_written_anew_is_noticed() {
     let ended = explain("vonage", &pretty, &[]).await;
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.out.contains("hash the raw bytes"), "{}", ended.out);
-    assert!(
-        ended.out.contains("library   refuses"),
-        "{}",
-        ended.out
-    );
+    assert!(ended.out.contains("library   refuses"), "{}", ended.out);
 }
 
 #[tokio::test]

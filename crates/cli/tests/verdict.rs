@@ -116,6 +116,10 @@ async fn every_fault_is_found(carrier: &'static str, cases: &'static [Case]) {
         "{carrier}: a clean app has no complaints at all"
     );
     assert_eq!(clean.json()["call"]["answered"], true);
+    assert!(
+        !clean.out.contains(support::EXOTEL_SECRET),
+        "a secret is in the output"
+    );
 
     let mut found = 0;
     for cases in cases.chunks(AT_ONCE) {
