@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -110,66 +111,102 @@ enum Callee {
 const GLANCE: Duration = Duration::from_millis(50);
 /// After that a request without an answer is shown without one.
 const PATIENCE: Duration = Duration::from_secs(35);
-/// The calls that are placed later than so many are judged, but not remembered by the API for ever.
+/// So many calls the API remembers; the oldest that is over goes then.
 const REMEMBERED: usize = 1_000;
+/// Longer than anybody keeps a terminal open.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 /// A call that is not over by then never will be.
 const CALL_DEADLINE: Duration = Duration::from_secs(4 * 3_600);
 
 pub(crate) async fn run(args: ServeArgs) -> Result<Exit> {
     let provider = args.carrier.carrier;
     let secrets = args.carrier.secrets()?;
-    let carrier = args.open(provider, &secrets).await?;
+    // Before anybody knows that it is there, so that a signal always ends it well.
+    let mut over = std::pin::pin!(signals::end()?);
+    let carrier = Arc::new(args.open(provider, &secrets).await?);
     args.faults.inject(&carrier);
-    let mut log = Log {
+    let log = Log {
         provider,
         json: args.json,
         fail_on: args.fail_on.into(),
         secrets,
         failed: false,
         shown: HashSet::new(),
+        seen: 0,
         begun: Instant::now(),
     };
     log.opened(carrier.base_url());
-    let mut over = std::pin::pin!(signals::end()?);
-    let end = Instant::now() + args.lifetime.unwrap_or(Duration::from_secs(365 * 86_400));
-    let mut watched = HashSet::new();
-    let mut finished = 0;
-    let mut calls = JoinSet::new();
-    let carrier = std::sync::Arc::new(carrier);
-    loop {
+    let end = Instant::now() + args.lifetime.unwrap_or(FOR_EVER);
+    let mut watch = Watch {
+        carrier,
+        log,
+        known: HashSet::new(),
+        calls: JoinSet::new(),
+        finished: 0,
+    };
+    while args.calls.is_none_or(|wanted| watch.finished < wanted) {
         tokio::select! {
             () = &mut over => break,
             () = sleep_until(end) => break,
+            () = watch.glance() => {}
+        }
+    }
+    watch.look();
+    Ok(watch.log.close(watch.finished))
+}
+
+/// Sees what happens at the carrier.
+struct Watch {
+    carrier: Arc<SimulatedCarrier>,
+    log: Log,
+    /// Ids of calls whose end is waited for, or was seen.
+    known: HashSet<String>,
+    calls: JoinSet<Option<Outcome>>,
+    finished: usize,
+}
+
+impl Watch {
+    /// Waits for the end of a call, but not for long.
+    async fn glance(&mut self) {
+        tokio::select! {
             () = sleep(GLANCE) => {}
-            Some(done) = calls.join_next() => {
+            Some(done) = self.calls.join_next() => {
                 if let Ok(Some(outcome)) = done {
-                    finished += 1;
-                    log.call(&outcome);
-                    forget(&carrier, finished);
+                    self.finished += 1;
+                    // What it was placed with comes first.
+                    self.look();
+                    self.log.call(&outcome);
+                    self.forget();
                 }
             }
         }
-        log.requests(&carrier.requests());
-        for id in carrier.calls() {
-            if watched.insert(id.clone()) {
-                let carrier = std::sync::Arc::clone(&carrier);
-                calls.spawn(async move { carrier.outcome(&id).await });
+        self.look();
+    }
+
+    fn look(&mut self) {
+        self.log.requests(&self.carrier);
+        for id in self.carrier.calls() {
+            if self.known.insert(id.clone()) {
+                let carrier = Arc::clone(&self.carrier);
+                self.calls.spawn(async move { carrier.outcome(&id).await });
             }
         }
-        if args.calls.is_some_and(|wanted| finished >= wanted) {
-            break;
-        }
     }
-    log.requests(&carrier.requests());
-    Ok(log.close(finished))
-}
 
-/// The oldest call goes when there are too many.
-fn forget(carrier: &SimulatedCarrier, finished: usize) {
-    if finished > REMEMBERED
-        && let Some(oldest) = carrier.calls().first()
-    {
-        carrier.forget(oldest);
+    /// The oldest call goes when there are too many.
+    fn forget(&mut self) {
+        let calls = self.carrier.calls();
+        if calls.len() <= REMEMBERED {
+            return;
+        }
+        // One that is not over is not forgotten.
+        for id in calls {
+            self.carrier.forget(&id);
+            if !self.carrier.calls().contains(&id) {
+                self.known.remove(&id);
+                return;
+            }
+        }
     }
 }
 
@@ -238,8 +275,10 @@ struct Log {
     fail_on: Severity,
     secrets: Secrets,
     failed: bool,
-    /// Requests by their number.
+    /// Numbers of requests that were shown before those that came before them.
     shown: HashSet<usize>,
+    /// All requests up to this one were shown.
+    seen: usize,
     begun: Instant,
 }
 
@@ -258,12 +297,16 @@ impl Log {
         ));
     }
 
-    fn requests(&mut self, requests: &[RestExchange]) {
-        for (number, request) in requests.iter().enumerate() {
+    fn requests(&mut self, carrier: &SimulatedCarrier) {
+        let first = self.seen;
+        for (number, request) in (first..).zip(carrier.requests_from(first)) {
             let is_old = self.begun.elapsed() > request.at + PATIENCE;
             if (request.status.is_some() || is_old) && self.shown.insert(number) {
-                self.request(request);
+                self.request(&request);
             }
+        }
+        while self.shown.remove(&self.seen) {
+            self.seen += 1;
         }
     }
 
@@ -322,13 +365,13 @@ impl Log {
             Exit::Clean
         };
         if self.json {
-            let requests = self.shown.len();
+            let requests = self.seen + self.shown.len();
             let line = json!({"event": "closed", "requests": requests, "calls": calls, "exit_code": exit.code()});
             terminal::say(line);
         } else {
             terminal::tell(format!(
                 "{}, {}: {}",
-                units::count(self.shown.len(), "request"),
+                units::count(self.seen + self.shown.len(), "request"),
                 units::count(calls, "call"),
                 if self.failed {
                     "there are complaints"

@@ -127,6 +127,11 @@ impl SimulatedCarrier {
         self.desk.exchanges()
     }
 
+    /// The requests so far but for the first ones, which somebody has seen.
+    pub fn requests_from(&self, first: usize) -> Vec<RestExchange> {
+        self.desk.exchanges_from(first)
+    }
+
     /// The requests so far that wanted this.
     pub fn requests_for(&self, operation: Operation) -> Vec<RestExchange> {
         let mut requests = self.requests();

@@ -310,7 +310,12 @@ impl Switchboard {
     }
 
     pub(crate) fn exchanges(&self) -> Vec<RestExchange> {
-        lock(&self.exchanges).clone()
+        self.exchanges_from(0)
+    }
+
+    pub(crate) fn exchanges_from(&self, first: usize) -> Vec<RestExchange> {
+        let exchanges = lock(&self.exchanges);
+        exchanges.get(first..).unwrap_or_default().to_vec()
     }
 }
 
