@@ -58,11 +58,11 @@ pub(crate) fn simulate(
                 get("api_key", VONAGE_KEY),
                 get("application_id", VONAGE_APPLICATION),
             );
-            Ok(Simulator::vonage(VonageAccount::new(
-                key,
-                application,
-                secret,
-            )))
+            let mut account = VonageAccount::new(key, application, secret);
+            if let Some(pem) = secrets.get(provider, "public_key") {
+                account = account.with_public_key(pem);
+            }
+            Ok(Simulator::vonage(account))
         }
         Provider::Exotel => {
             let mut account = ExotelAccount::new(get("account_sid", EXOTEL_ACCOUNT));

@@ -19,13 +19,14 @@ pub(crate) struct Secrets {
 }
 
 /// Values that are no secret even if they come with the secrets.
-const PLAIN: [&str; 6] = [
+const PLAIN: [&str; 7] = [
     "ACCOUNT_SID",
     "APPLICATION_ID",
     "BASE_URL",
     "MEDIA_RATE",
     "REGION",
     "EDGE",
+    "PUBLIC_KEY",
 ];
 /// Shorter than this it is a placeholder, and masking it would spoil the output.
 const SHORTEST_SECRET: usize = 6;
