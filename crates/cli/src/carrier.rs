@@ -101,11 +101,14 @@ pub(crate) fn account(
         ("signature_secret", "unknown-secret"),
         ("webhook_secret", "unknown-secret"),
     ];
-    for key in entry.keys.iter().filter(|key| key.required) {
-        let default = defaults.iter().find(|(name, _)| *name == key.name);
-        if let (false, Some((name, value))) = (settings.contains(key.name), default) {
-            settings = settings.with(*name, *value);
-        }
+    let missing = entry
+        .keys
+        .iter()
+        .filter(|key| key.required && !settings.contains(key.name));
+    let missing: Vec<_> = missing.map(|key| key.name).collect();
+    for name in missing {
+        let default = defaults.iter().find(|(known, _)| *known == name);
+        settings = settings.with(name, default.map_or("unused", |(_, value)| *value));
     }
     if provider == Provider::Vonage {
         // The command explains GET webhooks, too.
