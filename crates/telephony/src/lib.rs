@@ -106,4 +106,6 @@ mod guides {
     struct RunManyNodes;
     #[doc = include_str!("../../../docs/security.md")]
     struct Security;
+    #[doc = include_str!("../../../docs/test-without-a-phone.md")]
+    struct TestWithoutAPhone;
 }

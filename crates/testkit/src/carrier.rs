@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,17 +53,24 @@ pub enum ServeError {
     #[error("the carrier \"{0}\" has no simulated REST API")]
     NoRestApi(String),
     /// There is no port to listen on.
-    #[error("no port on loopback can be opened")]
+    #[error("the port cannot be opened")]
     Listen(#[from] io::Error),
 }
 
 impl SimulatedCarrier {
     pub(crate) async fn open(call: SimulatedCall) -> Result<Self, ServeError> {
+        Self::open_at(call, SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    pub(crate) async fn open_at(
+        call: SimulatedCall,
+        address: SocketAddr,
+    ) -> Result<Self, ServeError> {
         let SimulatedCall { persona, plan, .. } = call;
         let api = persona
             .rest()
             .ok_or_else(|| ServeError::NoRestApi(persona.name().to_owned()))?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = TcpListener::bind(address).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let desk = Arc::new(Switchboard::new(persona.name(), base_url, plan));
         let server = tokio::spawn(serve(listener, api, Arc::clone(&desk)));
@@ -117,6 +125,11 @@ impl SimulatedCarrier {
     /// The requests so far, in the order of their arrival.
     pub fn requests(&self) -> Vec<RestExchange> {
         self.desk.exchanges()
+    }
+
+    /// The requests so far but for the first ones, which somebody has seen.
+    pub fn requests_from(&self, first: usize) -> Vec<RestExchange> {
+        self.desk.exchanges_from(first)
     }
 
     /// The requests so far that wanted this.

@@ -92,6 +92,16 @@ pub struct StreamSummary {
     /// How long those gaps were together.
     #[serde(rename = "gap_time_ms", serialize_with = "as_millis")]
     pub gap_time: Duration,
+    /// Audio messages of the app that came more than 20 ms after everything before them was over, and less than a second.
+    pub late_frames: usize,
+    /// From the beginning of each utterance of the caller to which nobody was talking until the caller heard something
+    /// (wall time, in ticks of 20 ms of call time).
+    #[serde(rename = "replies_ms", serialize_with = "as_many_millis")]
+    pub replies: Vec<Duration>,
+    /// How late the simulator itself was at worst (wall time): where this is large, the machine is too busy, and the
+    /// other times say little about the app.
+    #[serde(rename = "carrier_lag_ms", serialize_with = "as_millis")]
+    pub carrier_lag: Duration,
     /// Clears that the app sent.
     pub clears: usize,
     /// Marks that were returned because their audio had been played.
@@ -280,6 +290,14 @@ fn as_maybe_millis<S: Serializer>(
         Some(duration) => as_millis(duration, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+fn as_many_millis<S: Serializer>(durations: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        durations
+            .iter()
+            .map(|duration| (duration.as_secs_f64() * 1e6).round() / 1e3),
+    )
 }
 
 fn as_number<S: Serializer>(status: &Option<StatusCode>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::engine::{Call, RestApi};
+use crate::engine::{Call, RestApi, Webhook};
 
 pub mod exotel;
 mod mulaw;
@@ -63,6 +63,12 @@ pub trait Persona: fmt::Debug + Send + Sync {
     /// The carrier's REST API, new and with nothing in it. Default: none.
     fn rest(&self) -> Option<Arc<dyn RestApi>> {
         None
+    }
+
+    /// Signs a request as the carrier signs those of its calls, in place of the signature that it has; the upgrade of a
+    /// media socket is a GET of a `ws` or `wss` URL. Default: nothing is signed.
+    fn sign(&self, webhook: Webhook) -> Webhook {
+        webhook
     }
 
     /// Plays one whole call that comes in.

@@ -32,6 +32,8 @@ pub struct Script {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Speak(Speech),
+    SpeakNow(Speech),
+    WaitForListener(Duration),
     Silence(Duration),
     Press(String),
     WaitForAudio(Duration),
@@ -70,6 +72,16 @@ impl Script {
     /// Says something.
     pub fn speak(self, speech: impl Into<Speech>) -> Self {
         self.with(Step::Speak(speech.into()))
+    }
+
+    /// Says something to whoever is there: when there is no media stream, the time passes and nobody hears it.
+    pub fn speak_now(self, speech: impl Into<Speech>) -> Self {
+        self.with(Step::SpeakNow(speech.into()))
+    }
+
+    /// Waits until somebody listens, be it a stream or a menu; after that time goes on without.
+    pub fn wait_for_listener(self, within: Duration) -> Self {
+        self.with(Step::WaitForListener(within))
     }
 
     /// Says nothing for this long.

@@ -1,14 +1,15 @@
 //! Where a test begins: choose a carrier, say what the caller does, call.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::carrier::{ServeError, SimulatedCarrier};
 use crate::complaint::Finding;
 use crate::engine::{
-    AbortOnDrop, Birth, CallDirection, CallbackDelivery, DialResult, Incoming, LiveCall, Method,
-    OnDial, Plan, Recorder, Switchboard, Tempo, assemble, play,
+    AbortOnDrop, Birth, CallDirection, CallbackDelivery, DialResult, Incoming, Keep, LiveCall,
+    Method, OnDial, Plan, Recorder, Switchboard, Tempo, Webhook, assemble, play,
 };
 use crate::outcome::{EndedBy, Outcome};
 use crate::persona::Persona;
@@ -86,7 +87,7 @@ impl SimulatedCall {
                     after: Duration::from_millis(200),
                 },
                 callbacks: CallbackDelivery::reliable(),
-                whole_trace: false,
+                keep: Keep::Readable,
                 observer: None,
             },
             desk: None,
@@ -192,9 +193,15 @@ impl SimulatedCall {
         self
     }
 
-    /// Keeps media messages in the trace as they were, audio included.
+    /// Keeps neither the messages nor what the caller heard, only numbers and complaints: for many calls at once.
+    pub fn lean(mut self) -> Self {
+        self.plan.keep = Keep::Nothing;
+        self
+    }
+
+    /// Keeps media messages in the trace as they were, audio included; binary ones in base64.
     pub fn whole_trace(mut self) -> Self {
-        self.plan.whole_trace = true;
+        self.plan.keep = Keep::Whole;
         self
     }
 
@@ -214,6 +221,31 @@ impl SimulatedCall {
         SimulatedCarrier::open(self).await
     }
 
+    /// Like [`serve`](Self::serve), at an address of your choice.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_at(self, address: SocketAddr) -> Result<SimulatedCarrier, ServeError> {
+        SimulatedCarrier::open_at(self, address).await
+    }
+
+    /// Signs a request as the carrier would, in place of the signature that it has: for requests that are no part of a
+    /// call. A carrier that signs nothing leaves it as it is.
+    ///
+    /// ```
+    /// use telephony_testkit::engine::Webhook;
+    /// use telephony_testkit::{Simulator, TwilioAccount};
+    ///
+    /// let call = Simulator::twilio(TwilioAccount::new("AC00000000000000000000000000000001", "auth token"));
+    /// let webhook = Webhook::new("status", http::Method::GET, "https://voice.example.com/status?CallStatus=busy");
+    /// let signed = call.sign(webhook);
+    /// assert_eq!(signed.headers[0].0, "X-Twilio-Signature");
+    /// ```
+    #[must_use = "the signed request is what comes back"]
+    pub fn sign(&self, webhook: Webhook) -> Webhook {
+        self.persona.sign(webhook)
+    }
+
     /// Makes the call and waits for its end.
     pub async fn call(self) -> Outcome {
         self.start().outcome().await
@@ -227,7 +259,7 @@ impl SimulatedCall {
             to: self.plan.to.clone(),
             tempo: self.plan.tempo,
             base_url: self.desk.as_ref().map(|desk| desk.base_url().to_owned()),
-            recorder: Recorder::new(self.plan.whole_trace, self.plan.observer.clone()),
+            recorder: Recorder::new(self.plan.keep, self.plan.observer.clone()),
         });
         if let Some(desk) = &self.desk {
             desk.attach(live.clone());

@@ -54,6 +54,14 @@ impl Speech {
         }
     }
 
+    /// Samples at any rate.
+    pub fn samples(samples: impl Into<Arc<[i16]>>, rate: u32) -> Self {
+        Self::Samples {
+            samples: samples.into(),
+            rate: rate.max(1),
+        }
+    }
+
     /// A WAV file of any rate; several channels are mixed into one.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub enum TraceKind {
     Handshake,
     /// A WebSocket text message.
     Text,
-    /// A WebSocket binary message: only its size is kept.
+    /// A WebSocket binary message.
     Binary,
     /// A WebSocket close.
     Close,
@@ -56,7 +56,7 @@ pub struct TraceEntry {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// The text of the message. In WebSocket messages strings of more than 120 characters (audio) are shortened,
-    /// unless the whole trace was asked for.
+    /// unless the whole trace was asked for; of binary messages it is empty, or then in base64.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
     /// Size of the body or message in bytes.

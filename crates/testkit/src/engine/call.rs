@@ -17,7 +17,7 @@ use crate::engine::http::{HttpPort, Webhook, WebhookFailure, WebhookReply};
 use crate::engine::line::Line;
 use crate::engine::live::{Diversion, LiveCall};
 use crate::engine::media::{self, StreamEnd};
-use crate::engine::recorder::{Observer, Recorder};
+use crate::engine::recorder::{Keep, Observer, Recorder};
 use crate::engine::socket::{self, MediaSocket, Upgrade, UpgradeFailure};
 use crate::engine::wire::MediaWire;
 use crate::outcome::EndedBy;
@@ -42,7 +42,7 @@ pub(crate) struct Plan {
     pub(crate) dial_result: DialResult,
     pub(crate) on_dial: OnDial,
     pub(crate) callbacks: CallbackDelivery,
-    pub(crate) whole_trace: bool,
+    pub(crate) keep: Keep,
     pub(crate) observer: Option<Observer>,
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Line {
     /// Whoever listens for keys holds this lock.
     pub(crate) pressed: tokio::sync::Mutex<mpsc::Receiver<char>>,
     interrupting_since: Mutex<Option<Instant>>,
+    talked_over: AtomicBool,
     muted: AtomicBool,
     deaf: AtomicBool,
 }
@@ -68,6 +69,7 @@ impl Line {
             keys,
             pressed: tokio::sync::Mutex::new(pressed),
             interrupting_since: Mutex::default(),
+            talked_over: AtomicBool::new(false),
             muted: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
         })
@@ -141,6 +143,11 @@ impl Line {
         *lock(&self.interrupting_since) = None;
     }
 
+    /// Whether the caller is talking over the app right now.
+    pub(crate) fn is_talked_over(&self) -> bool {
+        self.talked_over.load(Ordering::Relaxed)
+    }
+
     fn say(&self, speech: Speech) {
         lock(&self.mouth).speech = Some(speech);
     }
@@ -191,6 +198,15 @@ impl Person {
     async fn take(&self, step: &Step) {
         match step {
             Step::Speak(speech) => self.speak(speech).await,
+            Step::SpeakNow(speech) => self.speak_now(speech).await,
+            Step::WaitForListener(within) => {
+                let mut ear = self.line.ear.subscribe();
+                let _ = timeout(
+                    *within,
+                    ear.wait_for(|ear| ear.connected || ear.keys_wanted),
+                )
+                .await;
+            }
             Step::Silence(duration) => sleep(self.tempo.wall(*duration)).await,
             Step::Press(keys) => self.press(keys).await,
             Step::WaitForAudio(within) => {
@@ -252,6 +268,15 @@ impl Person {
             .await;
     }
 
+    async fn speak_now(&self, speech: &Speech) {
+        let connected = self.line.ear.borrow().connected;
+        if connected {
+            self.speak(speech).await;
+        } else {
+            sleep(self.tempo.wall(speech.duration())).await;
+        }
+    }
+
     async fn press(&self, keys: &str) {
         if !self.wait_briefly(|ear| ear.keys_wanted).await {
             self.recorder.complain(Finding::note(
@@ -284,7 +309,11 @@ impl Person {
         }
         self.line.begin_interruption();
         match with {
-            Interruption::Speech(speech) => self.speak(speech).await,
+            Interruption::Speech(speech) => {
+                self.line.talked_over.store(true, Ordering::Relaxed);
+                self.speak(speech).await;
+                self.line.talked_over.store(false, Ordering::Relaxed);
+            }
             Interruption::Key(key) => self.press_one(*key).await,
         }
     }

@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::complaint::Finding;
 use crate::engine::call::Call;
 use crate::engine::ending::Ending;
+use crate::engine::meter::{Meter, is_sound};
 use crate::engine::playout::{Played, Playout};
 use crate::engine::socket::MediaSocket;
 use crate::engine::wire::{AppCommand, MediaWire, Received, StopReason, WireMessage};
@@ -53,8 +54,6 @@ const OUTBOX: usize = 512;
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// A pause in the app's audio that is longer than this is no gap, it is a pause.
 const LONGEST_GAP: Duration = Duration::from_secs(1);
-/// Samples above this are sound (about -44 dB); comfort noise and µ-law silence are below.
-const SOUND: u16 = 200;
 
 type Reader = SplitStream<WebSocketStream<TcpStream>>;
 
@@ -92,6 +91,9 @@ struct Stream<'a> {
     dying_away: bool,
     /// Since when the app's audio has run dry, while it may be a gap.
     dry: Option<Duration>,
+    meter: Meter,
+    /// The app has cleared because the caller is talking over it.
+    hushed: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -122,6 +124,8 @@ impl<'a> Stream<'a> {
             overflowed: 0,
             dying_away: false,
             dry: None,
+            meter: Meter::new(),
+            hushed: false,
         }
     }
 
@@ -152,7 +156,8 @@ impl<'a> Stream<'a> {
                     self.press(key).await;
                     None
                 }
-                _ = clock.tick() => {
+                due = clock.tick() => {
+                    self.meter.ticked(due);
                     self.tick().await;
                     None
                 }
@@ -195,7 +200,10 @@ impl<'a> Stream<'a> {
         let played = self.playout.play(count);
         self.hear(played, count).await;
 
-        self.voice.extend(self.call.line.voice(rate, count));
+        let voice = self.call.line.voice(rate, count);
+        self.meter.said(&voice, TICK);
+        self.hushed &= self.call.line.is_talked_over();
+        self.voice.extend(voice);
         let frame = samples_in(self.wire.frame(), rate).max(1);
         while self.voice.len() >= frame {
             let rest = self.voice.split_off(frame);
@@ -213,11 +221,8 @@ impl<'a> Stream<'a> {
         let rate = self.wire.rate();
         self.note_gap(played.samples.len(), count, !played.marks.is_empty());
         self.played += played.samples.len();
-        let sounding = !self.call.line.is_deaf()
-            && played
-                .samples
-                .iter()
-                .any(|sample| sample.unsigned_abs() > SOUND);
+        let sounding = !self.call.line.is_deaf() && is_sound(&played.samples);
+        self.meter.heard(sounding, TICK);
         if sounding && self.summary.first_sound.is_none() {
             self.summary.first_sound = Some(self.opened.elapsed());
         }
@@ -266,6 +271,7 @@ impl<'a> Stream<'a> {
         }
         if marked {
             self.dry = None;
+            self.meter.paused();
         }
     }
 
@@ -283,7 +289,7 @@ impl<'a> Stream<'a> {
                 self.receive(WireMessage::Text(text.to_string())).await
             }
             Some(Ok(Message::Binary(bytes))) => {
-                self.call.recorder.trace_binary(Way::FromApp, bytes.len());
+                self.call.recorder.trace_binary(Way::FromApp, &bytes);
                 self.receive(WireMessage::Binary(bytes.to_vec())).await
             }
             Some(Ok(Message::Close(frame))) => {
@@ -334,6 +340,9 @@ impl<'a> Stream<'a> {
             self.summary.first_audio = Some(self.opened.elapsed());
         }
         let count = samples.len();
+        let lasts = duration_of(count, self.wire.rate());
+        self.meter.received(self.call.tempo().wall(lasts));
+        self.mind_the_clear(&samples);
         if !self.playout.push_audio(samples) {
             if self.overflowed == 0 {
                 self.call.complain(Finding::warning(
@@ -345,9 +354,22 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// An app that clears and goes on talking has not stopped whoever makes its speech.
+    fn mind_the_clear(&mut self, samples: &[i16]) {
+        if self.hushed && is_sound(samples) {
+            self.hushed = false;
+            self.call.complain(Finding::warning(
+                "audio-after-clear",
+                "the app has cleared because the caller interrupts, and sends more speech while the caller is still talking",
+            ));
+        }
+    }
+
     async fn clear(&mut self) {
         self.summary.clears += 1;
         self.dry = None;
+        self.meter.paused();
+        self.hushed = self.call.line.is_talked_over();
         let cleared = self.playout.clear();
         self.cleared += cleared.samples;
         self.dying_away = self.playout.spared() > 0;
@@ -408,7 +430,7 @@ impl<'a> Stream<'a> {
         self.summary.to_app.bytes += message.size();
         match message {
             WireMessage::Text(text) => self.call.recorder.trace_text(Way::ToApp, text),
-            WireMessage::Binary(bytes) => self.call.recorder.trace_binary(Way::ToApp, bytes.len()),
+            WireMessage::Binary(bytes) => self.call.recorder.trace_binary(Way::ToApp, bytes),
         }
     }
 
@@ -492,6 +514,9 @@ impl<'a> Stream<'a> {
         summary.cleared = duration_of(self.cleared, rate);
         summary.overflowed = duration_of(self.overflowed, rate);
         summary.unplayed = duration_of(self.playout.waiting(), rate);
+        summary.replies = std::mem::take(&mut self.meter.replies);
+        summary.late_frames = self.meter.late;
+        summary.carrier_lag = self.meter.lag;
         if summary.closed_by_app.is_some() && summary.unplayed > TICK {
             self.call.complain(Finding::note(
                 "audio-lost",

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -18,11 +20,22 @@ use crate::trace::{TraceEntry, TraceKind, Way, shortened};
 #[derive(Clone)]
 pub(crate) struct Recorder {
     begun: Instant,
-    whole_trace: bool,
+    keep: Keep,
     observer: Option<Observer>,
     record: Arc<Mutex<Record>>,
     /// Requests of the carrier that are over, with or without a reply.
     exchanges: Arc<watch::Sender<u64>>,
+}
+
+/// What is kept of a call beside its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Neither messages nor what the caller heard.
+    Nothing,
+    /// Everything, with the audio in messages shortened.
+    Readable,
+    /// Everything.
+    Whole,
 }
 
 /// Told of every message as it passes.
@@ -54,10 +67,10 @@ const COMPLAINTS: usize = 1_000;
 const HEARD: Duration = Duration::from_secs(600);
 
 impl Recorder {
-    pub(crate) fn new(whole_trace: bool, observer: Option<Observer>) -> Self {
+    pub(crate) fn new(keep: Keep, observer: Option<Observer>) -> Self {
         Self {
             begun: Instant::now(),
-            whole_trace,
+            keep,
             observer,
             record: Arc::default(),
             exchanges: Arc::new(watch::Sender::new(0)),
@@ -117,6 +130,9 @@ impl Recorder {
     }
 
     pub(crate) fn hear(&self, samples: &[i16], rate: u32) {
+        if self.keep == Keep::Nothing {
+            return;
+        }
         self.write(|record| {
             if record.heard_rate == 0 {
                 record.heard_rate = rate;
@@ -129,10 +145,12 @@ impl Recorder {
     }
 
     pub(crate) fn trace_text(&self, way: Way, text: &str) {
-        let shown = if self.whole_trace {
-            text.to_owned()
-        } else {
-            shortened(text)
+        if self.traces_nothing() {
+            return;
+        }
+        let shown = match self.keep {
+            Keep::Whole => text.to_owned(),
+            Keep::Readable | Keep::Nothing => shortened(text),
         };
         self.trace(
             way,
@@ -144,15 +162,27 @@ impl Recorder {
         );
     }
 
-    pub(crate) fn trace_binary(&self, way: Way, bytes: usize) {
+    pub(crate) fn trace_binary(&self, way: Way, bytes: &[u8]) {
+        if self.traces_nothing() {
+            return;
+        }
+        let shown = match self.keep {
+            Keep::Whole => STANDARD.encode(bytes),
+            Keep::Readable | Keep::Nothing => String::new(),
+        };
         self.trace(
             way,
             TraceKind::Binary,
             String::new(),
             vec![],
-            String::new(),
-            bytes,
+            shown,
+            bytes.len(),
         );
+    }
+
+    /// Nobody looks, so nothing need be written.
+    fn traces_nothing(&self) -> bool {
+        self.keep == Keep::Nothing && self.observer.is_none()
     }
 
     pub(crate) fn trace(
@@ -183,7 +213,7 @@ impl Recorder {
             observer(&entry);
         }
         self.write(|record| {
-            if record.trace.len() < TRACE_ENTRIES {
+            if self.keep != Keep::Nothing && record.trace.len() < TRACE_ENTRIES {
                 record.trace.push(entry);
             }
         });

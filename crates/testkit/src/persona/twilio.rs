@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::engine::{Call, RestApi};
+use crate::engine::{Call, RestApi, Webhook};
 use crate::persona::Persona;
 use crate::persona::twilio::rest::TwilioRest;
 use crate::persona::twilio::session::Session;
@@ -15,6 +15,7 @@ use crate::persona::twilio::session::Session;
 mod dial;
 mod outbound;
 mod recordings;
+mod resign;
 mod rest;
 mod schema;
 mod session;
@@ -146,6 +147,10 @@ impl Persona for Twilio {
 
     fn rest(&self) -> Option<Arc<dyn RestApi>> {
         Some(Arc::new(TwilioRest::new(self.account.clone())))
+    }
+
+    fn sign(&self, webhook: Webhook) -> Webhook {
+        resign::signed(&self.account, webhook)
     }
 
     async fn run(&self, call: &Call) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::engine::{Call, MarksOnClear, Method, RestApi};
+use crate::engine::{Call, MarksOnClear, Method, RestApi, Webhook};
 use crate::persona::Persona;
 use crate::persona::vonage::rest::VonageRest;
 use crate::persona::vonage::session::Session;
@@ -20,6 +20,7 @@ mod jwt;
 mod key;
 mod ncco;
 mod outbound;
+mod resign;
 mod rest;
 mod rules;
 mod session;
@@ -140,6 +141,10 @@ impl Persona for Vonage {
 
     fn rest(&self) -> Option<Arc<dyn RestApi>> {
         Some(Arc::new(VonageRest::new(self.account.clone())))
+    }
+
+    fn sign(&self, webhook: Webhook) -> Webhook {
+        resign::signed(&self.account, webhook)
     }
 
     async fn run(&self, call: &Call) {

@@ -131,7 +131,7 @@ impl Switchboard {
         let mut plan = lock(&self.plan).clone();
         plan.from = from.clone();
         plan.to = to.clone();
-        let recorder = Recorder::new(plan.whole_trace, plan.observer.clone());
+        let recorder = Recorder::new(plan.keep, plan.observer.clone());
         let call = LiveCall::new(Birth {
             direction: CallDirection::Outbound,
             from,
@@ -310,7 +310,12 @@ impl Switchboard {
     }
 
     pub(crate) fn exchanges(&self) -> Vec<RestExchange> {
-        lock(&self.exchanges).clone()
+        self.exchanges_from(0)
+    }
+
+    pub(crate) fn exchanges_from(&self, first: usize) -> Vec<RestExchange> {
+        let exchanges = lock(&self.exchanges);
+        exchanges.get(first..).unwrap_or_default().to_vec()
     }
 }
 
