@@ -220,7 +220,7 @@ impl Calls {
     /// Does what has to be done every few seconds, on every node: forgets what is over, hangs up what a lost node left
     /// behind or what never started, and asks carriers for the state of calls that nobody heard of. Gives what only that
     /// found out, each with its call: a [status](CallEventKind::Status) of which no callback told, and calls that were
-    /// [given up](CallEventKind::GivenUp). For servers, which [renew](CallStore::renew_lease) the node's lease beside.
+    /// [given up](CallEventKind::GivenUp). For servers, which [renew](crate::CallStore::renew_lease) the node's lease beside.
     ///
     /// # Errors
     /// [`ErrorKind::Store`].
