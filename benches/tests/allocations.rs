@@ -1,6 +1,8 @@
 //! How much is allocated for each frame, on its way from the socket to the app and back: `cargo test -p telephony-benches
 //! --test allocations -- --nocapture` prints it.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use std::pin::Pin;

@@ -65,9 +65,10 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
         tokio::spawn(async move {
             stream.set_nodelay(true).unwrap();
             // The library's sizes; with tungstenite's own these would be the more expensive servers.
+            let sizes = ServerOptions::default().socket;
             let config = WebSocketConfig::default()
-                .read_buffer_size(4 << 10)
-                .write_buffer_size(4 << 10);
+                .read_buffer_size(sizes.read_buffer)
+                .write_buffer_size(sizes.write_buffer);
             let socket = tokio_tungstenite::accept_async_with_config(stream, Some(config));
             serve(socket.await.unwrap()).await;
         });
