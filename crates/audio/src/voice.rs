@@ -87,15 +87,32 @@ impl VoiceDetector for EnergyDetector {
 /// RMS in dBFS; negative infinity for silence.
 fn level_dbfs(samples: &[i16]) -> f32 {
     let count = samples.len().max(1) as i64;
-    let (sum, squares) = samples
-        .iter()
-        .map(|&sample| i64::from(sample))
-        .fold((0, 0), |(sum, squares), sample| {
-            (sum + sample, squares + sample * sample)
-        });
+    let (mut sum, mut squares) = (0, 0);
+    for piece in samples.chunks(EXACT) {
+        let (piece_sum, piece_squares) = sums(piece);
+        sum += piece_sum;
+        squares += piece_squares;
+    }
     // A constant offset, as some lines and A-law have it, is no sound.
     let variance = (squares - sum * sum / count) as f32 / count as f32;
     10.0 * (variance / (32_768.0 * 32_768.0)).log10()
+}
+
+/// So many samples can be summed in 32 bits, the halves of their squares too.
+const EXACT: usize = 1 << 15;
+
+/// The sum and the sum of squares of at most [`EXACT`] samples. Squares are summed in halves, for vectors of 32 bits are
+/// what every CPU has.
+fn sums(samples: &[i16]) -> (i64, i64) {
+    let (mut sum, mut low, mut high) = (0_i32, 0_u32, 0_u32);
+    for &sample in samples {
+        let sample = i32::from(sample);
+        let square = (sample * sample).cast_unsigned();
+        sum += sample;
+        low += square & 0xFFFF;
+        high += square >> 16;
+    }
+    (i64::from(sum), (i64::from(high) << 16) + i64::from(low))
 }
 
 /// What happened to speech.

@@ -81,9 +81,11 @@ impl MediaCodec for ExotelCodec {
         if raw.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Err(malformed("the message is not a JSON object"));
         }
+        // Once for all of it, which is faster than for each of its texts.
+        let text = std::str::from_utf8(raw).map_err(|_| malformed("the message is not UTF-8"))?;
         // The text of serde's error may hold what was said.
         let read: Message<'_> =
-            serde_json::from_slice(raw).map_err(|_| malformed("the message cannot be read"))?;
+            serde_json::from_str(text).map_err(|_| malformed("the message cannot be read"))?;
         match read.event.as_str() {
             "media" => {
                 if let Some(audio) = self.audio(&read)? {

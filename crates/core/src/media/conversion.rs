@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use telephony_audio::{AudioFormat, Converter, UnsupportedRates};
 
 /// How much converted audio shares one allocation: some frames, and little enough to be kept alive by the last of them.
-const BLOCK: usize = 4 << 10;
+const BLOCK: usize = 2 << 10;
 
 /// Turns chunks into the other format; equal formats are passed on as they are, uncopied.
 #[derive(Debug)]

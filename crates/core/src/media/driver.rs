@@ -6,6 +6,7 @@ use super::io::{FAREWELL, SocketIo, SocketStep};
 use super::output::SessionOutput;
 use super::playback::PlaybackCommand;
 use super::session::MediaSession;
+use super::sources::{Sources, Step};
 use super::{
     EndSignal, Heard, MediaCodec, MediaSocket, Playback, StreamContext, StreamOptions, StreamStats,
     StreamTicket, Streamer,
@@ -14,6 +15,8 @@ use crate::meter::StreamMeter;
 use crate::{EndReason, Error, ErrorKind, Result};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -129,12 +132,10 @@ fn start(
         stream_id = context.stream_id.as_ref().map(tracing::field::display),
     );
     let mut task = Task {
-        io: SocketIo::new(socket, began),
+        sources: Sources::new(SocketIo::new(socket, began), inputs_in),
         session,
         options,
         began,
-        ended: ticket.ended,
-        inputs: inputs_in,
         sender_gone: sender_gone.clone(),
         events: EventQueue::new(events_out, context.inbound, receive_queue),
         generation: generation_out,
@@ -149,12 +150,12 @@ fn start(
         async move {
             // Also if the task panics, so that nobody waits for a stream that is gone.
             let (over, _closed) = (over.drop_guard(), closed.drop_guard());
-            let rest = task.run().await;
+            let rest = task.run(ticket.ended).await;
             tell_end.end(rest.reason.clone());
             // The app hears of the end at once; a peer that does not say goodbye is not its business.
             let _ = rest_out.send(rest);
             drop(over);
-            task.io.say_goodbye(&mut task.session).await;
+            task.sources.io.say_goodbye(&mut task.session).await;
         }
         .instrument(span),
     );
@@ -185,12 +186,10 @@ fn start(
 }
 
 struct Task {
-    io: SocketIo,
+    sources: Sources,
     session: MediaSession<OwnedSemaphorePermit>,
     options: StreamOptions,
     began: Instant,
-    ended: EndSignal,
-    inputs: mpsc::Receiver<Input>,
     sender_gone: CancellationToken,
     events: EventQueue,
     generation: watch::Sender<u64>,
@@ -204,8 +203,8 @@ struct Task {
 }
 
 impl Task {
-    async fn run(&mut self) -> Rest {
-        let reason = self.serve().await;
+    async fn run(&mut self, mut ended: EndSignal) -> Rest {
+        let reason = self.serve(&mut ended).await;
         self.session.end();
         self.flush_outputs();
         let stats = self.stats();
@@ -231,8 +230,8 @@ impl Task {
             barge_ins = stats.barge_ins,
             "stream ended"
         );
-        self.inputs.close();
-        while self.inputs.try_recv().is_ok() {} // Who waits for a reply hears that it is over.
+        self.sources.inputs.close();
+        while self.sources.inputs.try_recv().is_ok() {} // Who waits for a reply hears that it is over.
         self.waits.clear();
         Rest {
             events: self.events.finish(),
@@ -241,7 +240,13 @@ impl Task {
     }
 
     /// Runs until the stream has ended; gives the reason.
-    async fn serve(&mut self) -> EndReason {
+    async fn serve(&mut self, ended: &mut EndSignal) -> EndReason {
+        // These wait from beginning to end: to begin anew with every message costs more than the message.
+        let mut hard_end = ended.clone();
+        let mut over = pin!(ended.wait_with_time(false));
+        let mut over_at_once = pin!(hard_end.wait_with_time(true));
+        let mut app_is_gone = pin!(self.events.app_is_gone());
+        let mut alarm = pin!(sleep_until(self.began));
         loop {
             let now = self.now();
             self.session.advance(now);
@@ -260,26 +265,37 @@ impl Task {
                 return self.first_reason(reason);
             }
             let wake = self.began + self.next_wake(now);
+            // One that rings too early is put right when it does.
+            if wake < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(wake);
+            }
             let is_ending = self.ending.is_some();
+            // What is rare comes first, so that a flood of messages cannot hide it; the socket, which is the dearest to ask,
+            // comes late.
             tokio::select! {
-                Some(input) = self.inputs.recv() => self.take(input),
-                step = std::future::poll_fn(|cx| self.io.poll(cx, &mut self.session)) => match step {
-                    SocketStep::Message(message) => {
+                biased;
+                (reason, has_time) = &mut over, if !is_ending => match has_time {
+                    true => self.begin_end(reason),
+                    false => return reason,
+                },
+                // When the call is over, nobody hears a goodbye.
+                (reason, _) = &mut over_at_once, if is_ending => return self.first_reason(reason),
+                () = &mut app_is_gone, if !self.events.is_closed() => self.events.close(),
+                () = self.sender_gone.cancelled(), if self.events.is_closed() && !is_ending => self.begin_end(EndReason::App),
+                () = self.events.progress(), if self.events.is_behind() => {}
+                step = poll_fn(|cx| self.sources.poll(cx, &mut self.session)) => match step {
+                    Step::Input(input) => self.take(input),
+                    Step::Socket(SocketStep::Message(message)) => {
                         if self.session.receive(message, self.began.elapsed()).is_err() {
                             return self.first_reason(EndReason::Protocol);
                         }
                     }
-                    SocketStep::Unblocked => {}
-                    SocketStep::Closed => return self.first_reason(EndReason::SocketClosed),
+                    Step::Socket(SocketStep::Unblocked) => {}
+                    Step::Socket(SocketStep::Closed) => {
+                        return self.first_reason(EndReason::SocketClosed);
+                    }
                 },
-                () = self.sender_gone.cancelled(), if self.events.is_closed() && !is_ending => self.begin_end(EndReason::App),
-                () = self.events.progress() => {}
-                // When the call is over, nobody hears a goodbye.
-                (reason, has_time) = self.ended.wait_with_time(is_ending) => match has_time {
-                    true => self.begin_end(reason),
-                    false => return self.first_reason(reason),
-                },
-                () = sleep_until(wake) => {}
+                () = &mut alarm => {}
             }
         }
     }
@@ -298,12 +314,18 @@ impl Task {
 
     fn overdue(&self, now: Duration) -> Option<EndReason> {
         if self
+            .sources
             .io
             .blocked_since()
             .is_some_and(|since| now >= since + self.options.write_deadline)
         {
             Some(EndReason::WriteTimeout)
-        } else if self.io.failed_at().is_some_and(|at| now >= at + FAREWELL) {
+        } else if self
+            .sources
+            .io
+            .failed_at()
+            .is_some_and(|at| now >= at + FAREWELL)
+        {
             Some(EndReason::SocketClosed)
         } else if now >= self.options.max_duration {
             Some(EndReason::MaxDuration)
@@ -329,11 +351,13 @@ impl Task {
             .min(self.options.max_duration)
             .min(self.ending.as_ref().map_or(Duration::MAX, |(at, _)| *at));
         // While the socket takes nothing, nothing can be due.
-        wake.min(match (self.io.failed_at(), self.io.blocked_since()) {
-            (Some(at), _) => at + FAREWELL,
-            (None, Some(since)) => since + self.options.write_deadline,
-            (None, None) => self.session.deadline(now).unwrap_or(Duration::MAX),
-        })
+        wake.min(
+            match (self.sources.io.failed_at(), self.sources.io.blocked_since()) {
+                (Some(at), _) => at + FAREWELL,
+                (None, Some(since)) => since + self.options.write_deadline,
+                (None, None) => self.session.deadline(now).unwrap_or(Duration::MAX),
+            },
+        )
     }
 
     fn take(&mut self, input: Input) {
@@ -401,7 +425,7 @@ impl Task {
         }
         self.ending = Some((self.now() + self.options.goodbye, reason));
         // What was sent before is before it in the queue, too.
-        while let Ok(input) = self.inputs.try_recv() {
+        while let Ok(input) = self.sources.inputs.try_recv() {
             self.take(input);
         }
         self.generation.send_replace(CLOSED);

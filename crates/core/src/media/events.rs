@@ -99,22 +99,40 @@ impl EventQueue {
         true
     }
 
-    /// Waits for room in the channel and moves one event there, or until the app's listening half is gone. Cancel-safe.
+    /// Whether the app is slow: events wait here.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Waits for room in the channel and moves one event there. Cancel-safe.
     pub(crate) async fn progress(&mut self) {
         let Some(out) = &self.out else {
             return std::future::pending().await;
         };
-        if self.waiting.is_empty() {
-            out.closed().await;
-        } else if let Ok(room) = out.reserve().await {
-            if let Some(event) = self.waiting.pop_front() {
-                if let MediaEvent::Audio(frame) = &event {
-                    self.audio_bytes -= frame.payload.len();
-                }
-                room.send(event);
+        let Ok(room) = out.reserve().await else {
+            return self.close();
+        };
+        if let Some(event) = self.waiting.pop_front() {
+            if let MediaEvent::Audio(frame) = &event {
+                self.audio_bytes -= frame.payload.len();
             }
-            return;
+            room.send(event);
         }
+    }
+
+    /// Waits until the app's listening half is gone. The app sees no end of the events before this is dropped.
+    pub(crate) fn app_is_gone(&self) -> impl Future<Output = ()> + use<> {
+        let out = self.out.clone();
+        async move {
+            match out {
+                Some(out) => out.closed().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn close(&mut self) {
         self.is_closed = true;
         self.out = None;
         self.waiting.clear();

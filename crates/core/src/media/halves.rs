@@ -95,6 +95,17 @@ impl Sender {
         let generation = self.begin(OPERATION)?;
         // A chunk that is larger than the whole queue takes all of it.
         let bytes = u32::try_from(audio.len().min(self.capacity)).unwrap_or(u32::MAX);
+        // Nearly always there is room.
+        if let Ok(slot) = self.inputs.try_reserve()
+            && let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes)
+        {
+            slot.send(Input::Audio {
+                audio,
+                room,
+                generation,
+            });
+            return Ok(());
+        }
         let room = Arc::clone(&self.room).acquire_many_owned(bytes);
         let queued = async {
             let room = room.await.map_err(|_| closed(OPERATION))?;

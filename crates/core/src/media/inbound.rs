@@ -63,6 +63,8 @@ struct Held {
 struct Clock {
     base: Duration,
     bytes: usize,
+    /// What the two make: asked for more often than it changes.
+    end: Duration,
     /// What the carrier, or our own clock, said at a time of ours.
     anchor: Option<(Duration, Duration)>,
     /// The latest timestamp so far.
@@ -175,7 +177,9 @@ impl Inbound {
 
     /// What to do with audio of that timestamp.
     fn judge(&mut self, timestamp: Duration, out: &mut Sink<'_>) -> Verdict {
-        if self.seen.contains(&timestamp) {
+        // What is later than all before was never there, as nearly always.
+        let is_latest = timestamp > self.clock.latest;
+        if !is_latest && self.seen.contains(&timestamp) {
             self.repeats += 1;
             if self.repeats >= STUCK {
                 return Verdict::Timeless;
@@ -187,11 +191,11 @@ impl Inbound {
         let behind = self.clock.latest.saturating_sub(timestamp);
         if behind > RESTART {
             self.release_all(out);
-            self.clock.anchor = Some((timestamp, self.clock.end(self.wire)));
+            self.clock.anchor = Some((timestamp, self.clock.end));
             self.clock.latest = timestamp;
             self.seen.clear();
         } else if !behind.is_zero() {
-            if self.clock.of(timestamp) + TOLERANCE < self.clock.end(self.wire) {
+            if self.clock.of(timestamp) + TOLERANCE < self.clock.end {
                 out.stats.late_in += 1; // Its place was filled already.
                 return Verdict::Drop;
             }
@@ -209,7 +213,7 @@ impl Inbound {
     }
 
     fn is_ahead(&self, timestamp: Duration) -> bool {
-        self.clock.of(timestamp) > self.clock.end(self.wire) + TOLERANCE
+        self.clock.of(timestamp) > self.clock.end + TOLERANCE
     }
 
     /// Delivers what is held and no longer ahead.
@@ -233,7 +237,7 @@ impl Inbound {
 
     /// Without timestamps audio belongs to when it comes, less what a network may keep it back.
     fn catch_up_with_arrival(&mut self, now: Duration, out: &mut Sink<'_>) {
-        let end = self.clock.end(self.wire);
+        let end = self.clock.end;
         let (_, began) = *self
             .clock
             .anchor
@@ -246,7 +250,7 @@ impl Inbound {
 
     /// Puts silence in up to that time; what is beyond the bound is only counted.
     fn fill(&mut self, until: Duration, out: &mut Sink<'_>) {
-        let end = self.clock.end(self.wire);
+        let end = self.clock.end;
         let gap = until.saturating_sub(end);
         if gap <= TOLERANCE {
             return;
@@ -266,8 +270,8 @@ impl Inbound {
     }
 
     fn deliver(&mut self, payload: Bytes, is_filler: bool, out: &mut Sink<'_>) {
-        let timestamp = self.clock.end(self.wire);
-        self.clock.bytes += payload.len();
+        let timestamp = self.clock.end;
+        self.clock.run(payload.len(), self.wire);
         self.listen(&payload, out);
         let payload = self.conversion.convert(payload);
         if !payload.is_empty() {
@@ -287,7 +291,7 @@ impl Inbound {
         };
         samples.clear();
         decode(self.wire.encoding, audio, samples);
-        let end = self.clock.end(self.wire);
+        let end = self.clock.end;
         gate.process(samples, |edge, ago| {
             let at = end.saturating_sub(ago);
             out.events.push_back(match edge {
@@ -308,13 +312,15 @@ pub(crate) struct Sink<'a> {
 }
 
 impl Clock {
-    fn end(&self, wire: AudioFormat) -> Duration {
-        self.base + wire.duration_of(self.bytes)
+    fn run(&mut self, bytes: usize, wire: AudioFormat) {
+        self.bytes += bytes;
+        self.end = self.base + wire.duration_of(self.bytes);
     }
 
     fn jump(&mut self, to: Duration) {
         self.base = to;
         self.bytes = 0;
+        self.end = to;
     }
 
     /// The app's time of a timestamp.

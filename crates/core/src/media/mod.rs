@@ -32,6 +32,7 @@ mod output;
 mod playback;
 mod session;
 mod socket;
+mod sources;
 mod stats;
 mod streamer;
 mod ticket;
