@@ -174,7 +174,13 @@ async fn follow(
         record = wait_for_end(calls, &placed.key, deadline) => record?,
         () = house::end_signal()? => {
             println!("{account}: hanging up");
-            calls.hang_up(&placed.key).await?;
+            match calls.hang_up(&placed.key).await {
+                // Exotel ends no call that has no stream yet.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    println!("{account}: cannot be hung up while it rings: it rings on");
+                }
+                result => result?,
+            }
             calls.find(&placed.key).await?
         }
     };

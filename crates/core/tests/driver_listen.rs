@@ -92,6 +92,25 @@ async fn listening_is_cancel_safe() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_very_slow_app_loses_besides_audio_is_counted() {
+    let mut call = call(narrow(), untouched()).await;
+    for _ in 0..5_000 {
+        call.carrier.say("dtmf:7").await;
+        settle().await;
+    }
+    let stats = call.stream.playback().stats().await.unwrap();
+    call.carrier.say("stop").await;
+    settle().await;
+    let (events, _) = rest(call.stream.as_mut()).await;
+    let keys = events
+        .iter()
+        .filter(|event| matches!(event, MediaEvent::Dtmf { .. }));
+    let keys = u64::try_from(keys.count()).unwrap();
+    assert!((4_096..4_500).contains(&keys), "{keys}");
+    assert_eq!(keys + stats.lost_events, 5_000, "all is accounted for");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_app_loses_the_oldest_audio_and_sees_how_much() {
     let Call {
         mut stream,

@@ -226,6 +226,7 @@ impl Task {
             reordered = stats.reordered,
             late_in = stats.late_in,
             lost = stats.lost,
+            lost_events = stats.lost_events,
             speeches = stats.speeches,
             barge_ins = stats.barge_ins,
             "stream ended"
@@ -409,6 +410,7 @@ impl Task {
     fn stats(&self) -> StreamStats {
         let mut stats = self.session.stats();
         stats.lost = self.events.lost_frames();
+        stats.lost_events = self.events.lost_events();
         stats
     }
 

@@ -19,6 +19,7 @@ pub(crate) struct EventQueue {
     audio_bytes: usize,
     max_audio_bytes: usize,
     lost_frames: u64,
+    lost_events: u64,
     /// How much was lost since the last audio that is still there or was delivered.
     lost: Duration,
     is_closed: bool,
@@ -33,6 +34,7 @@ impl EventQueue {
             audio_bytes: 0,
             max_audio_bytes: format.bytes_in(bound),
             lost_frames: 0,
+            lost_events: 0,
             lost: Duration::ZERO,
             is_closed: false,
         }
@@ -46,6 +48,11 @@ impl EventQueue {
     /// How many messages with audio were lost.
     pub(crate) fn lost_frames(&self) -> u64 {
         self.lost_frames
+    }
+
+    /// How many other events were: keys, marks.
+    pub(crate) fn lost_events(&self) -> u64 {
+        self.lost_events
     }
 
     pub(crate) fn push(&mut self, mut event: MediaEvent) {
@@ -63,7 +70,10 @@ impl EventQueue {
             MediaEvent::Audio(frame) => self.audio_bytes += frame.payload.len(),
             // Nobody can do much with these; a slow app keeps a few.
             MediaEvent::Ignored { .. } if self.waiting.len() >= MAX_IGNORED => return,
-            _ if self.waiting.len() >= MAX_WAITING => return,
+            _ if self.waiting.len() >= MAX_WAITING => {
+                self.lost_events += 1;
+                return;
+            }
             _ => {}
         }
         self.waiting.push_back(event);

@@ -34,6 +34,8 @@ pub struct StreamStats {
     pub late_in: u64,
     /// Audio messages that a slow app lost.
     pub lost: u64,
+    /// Other events that a very slow app lost, of which more than 4,096 waited: keys, marks.
+    pub lost_events: u64,
     /// How often the caller began to speak.
     pub speeches: u64,
     /// How often that cleared what was played.
