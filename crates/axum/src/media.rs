@@ -12,9 +12,10 @@ use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
 use telephony_core::meter::{self, Verdict};
 use telephony_core::{
     CallId, CallRecord, CallStatus, CallStore, CarrierCall, ClaimedStream, EndReason, ErrorKind,
-    MediaToken, Operation, Result, Telephony, WebhookKind, verify,
+    MediaToken, Operation, Result, Retry, Telephony, WebhookKind, verify,
 };
 use telephony_ws::{WsSocket, upgrade_response};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -36,31 +37,45 @@ pub(crate) async fn upgrade(
     }
     let upgraded = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
-    let claimed = async {
-        let webhook = server.webhook(WebhookKind::MediaUpgrade, &parts, bytes::Bytes::new());
-        verify(&*carrier, webhook)?;
-        let response = upgrade_response(&parts.method, &parts.headers)?;
-        let token = MediaToken::parse(token)?;
-        let store = server.calls.store();
-        let claimed = store.claim_token(carrier.account(), &token).await?;
-        Ok((response, token, claimed))
-    };
-    let came = Instant::now();
-    let claimed = claimed.await;
-    let verdict = Verdict::of(&claimed);
-    let kind = WebhookKind::MediaUpgrade;
-    meter::webhook(carrier.provider(), kind, verdict, came.elapsed());
-    let (response, token, claimed) = match claimed {
-        Ok(claimed) => claimed,
-        Err(error) => return refuse(&error),
-    };
-    let stream = Stream {
-        server: Arc::clone(server),
-        carrier,
-        token,
-        claimed,
-    };
+    let (answer, answered) = oneshot::channel();
+    let span = tracing::info_span!(
+        "media socket",
+        provider = %carrier.provider(),
+        account = %carrier.account(),
+        node = %server.calls.store().node(),
+    );
+    let (server, token) = (Arc::clone(server), token.to_owned());
+    let tracker = server.streams.clone();
+    // In a task of its own: a carrier that goes away must not leave a claim that nobody has.
     let run = async move {
+        let came = Instant::now();
+        let claimed = claim(&server, &carrier, &token, &parts).await;
+        let kind = WebhookKind::MediaUpgrade;
+        meter::webhook(
+            carrier.provider(),
+            kind,
+            Verdict::of(&claimed),
+            came.elapsed(),
+        );
+        let (response, token, claimed) = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                let _ = answer.send(refuse(&error));
+                let token = MediaToken::parse(&token);
+                // It may be claimed all the same.
+                if let (Retry::OutcomeUnknown, Ok(token)) = (error.retry(), token) {
+                    leave_later(&server, &token, Leave::Free).await;
+                }
+                return;
+            }
+        };
+        let stream = Stream {
+            server,
+            carrier,
+            token,
+            claimed,
+        };
+        let _ = answer.send(response.map(|()| Body::empty()));
         match tokio::time::timeout(UPGRADE_DEADLINE, upgraded).await {
             Ok(Ok(upgraded)) => {
                 let socket =
@@ -70,8 +85,48 @@ pub(crate) async fn upgrade(
             _ => stream.release("the upgrade was not completed").await,
         }
     };
-    server.streams.spawn(run);
-    response.map(|()| Body::empty())
+    tracker.spawn(run.instrument(span));
+    let answered = answered.await;
+    answered.unwrap_or_else(|_| empty(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+async fn claim(
+    server: &Inner,
+    carrier: &Arc<dyn Telephony>,
+    token: &str,
+    parts: &http::request::Parts,
+) -> Result<(Response<()>, MediaToken, ClaimedStream)> {
+    let webhook = server.webhook(WebhookKind::MediaUpgrade, parts, bytes::Bytes::new());
+    verify(&**carrier, webhook)?;
+    let response = upgrade_response(&parts.method, &parts.headers)?;
+    let token = MediaToken::parse(token)?;
+    let store = server.calls.store();
+    let claimed = store.claim_token(carrier.account(), &token).await?;
+    Ok((response, token, claimed))
+}
+
+/// While the store takes a stream for live, nobody asks the carrier about its call. If we end before it does not any more, our
+/// lease does it.
+async fn leave_later(server: &Inner, token: &MediaToken, how: Leave) {
+    let left = async {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::time::sleep(pause).await;
+            let store = server.calls.store();
+            let left = match how {
+                Leave::Free => store.release_token(token).await,
+                Leave::Over => store.finish_stream(token).await,
+            };
+            if left.is_ok() {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    };
+    tokio::select! {
+        () = left => {}
+        () = server.stopping.cancelled() => {}
+    }
 }
 
 fn refuse(error: &telephony_core::Error) -> Response<Body> {
@@ -139,7 +194,7 @@ impl Stream {
                     tracing::warn!(%error, "media socket refused after its start");
                     // Not given back: who had the token once has it again.
                     if self.finish().await.is_err() {
-                        self.leave_later(Leave::Over).await;
+                        leave_later(&self.server, &self.token, Leave::Over).await;
                     }
                 }
                 Err(error) => self.release(&error.to_string()).await,
@@ -252,30 +307,7 @@ impl Stream {
             .stream_is_over(self.claimed.clone(), reason);
         if let Err(error) = finished {
             tracing::error!(%error, "the call store did not take the stream's end; trying again");
-            self.leave_later(Leave::Over).await;
-        }
-    }
-
-    /// While the store takes a stream for live, nobody asks the carrier about its call. If we end before it does not any
-    /// more, our lease does it.
-    async fn leave_later(&self, how: Leave) {
-        let left = async {
-            let mut pause = FIRST_PAUSE;
-            loop {
-                tokio::time::sleep(pause).await;
-                let left = match how {
-                    Leave::Free => self.store().release_token(&self.token).await,
-                    Leave::Over => self.store().finish_stream(&self.token).await,
-                };
-                if left.is_ok() {
-                    return;
-                }
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-        };
-        tokio::select! {
-            () = left => {}
-            () = self.server.stopping.cancelled() => {}
+            leave_later(&self.server, &self.token, Leave::Over).await;
         }
     }
 
@@ -300,6 +332,10 @@ impl Stream {
             .calls
             .update_status(&record.key, CallStatus::InProgress)
             .await?;
+        // A later stream of the same call is no set-up.
+        if self.claimed.transfers > 0 {
+            return Ok(());
+        }
         let now = self.server.calls.ports().clock.now();
         let opened = record.history.first().map_or(now, |(at, _)| *at);
         meter::call_set_up(record, now.duration_since(opened).unwrap_or_default());
@@ -311,7 +347,7 @@ impl Stream {
         tracing::warn!(why, "media socket did not start");
         if let Err(error) = self.store().release_token(&self.token).await {
             tracing::error!(%error, "the media token could not be released; trying again");
-            self.leave_later(Leave::Free).await;
+            leave_later(&self.server, &self.token, Leave::Free).await;
         }
     }
 }

@@ -117,6 +117,8 @@ pub(crate) struct Inner {
     /// Live streams end from then on.
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
+    /// Webhooks that are answered, the app's work on events, commands to carriers.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl CallServer {
@@ -134,6 +136,7 @@ impl CallServer {
                 options: options.bounded(),
                 stopping: CancellationToken::new(),
                 streams: TaskTracker::new(),
+                tasks: TaskTracker::new(),
             }),
         }
     }
@@ -275,8 +278,10 @@ impl CallServer {
         let inner = &self.inner;
         inner.calls.drain();
         inner.streams.close();
+        inner.tasks.close();
         let over = async {
             inner.streams.wait().await;
+            inner.tasks.wait().await;
             inner.calls.settle().await;
         };
         let mut over = std::pin::pin!(over);
@@ -312,9 +317,13 @@ impl CallServer {
             Ok(request) => request,
             Err(status) => return empty(status),
         };
-        service::serve(&self.inner, carrier, request, key)
-            .await
-            .map(Body::from)
+        // In a task of its own: a carrier that goes away must not leave it half done.
+        let inner = Arc::clone(&self.inner);
+        let work = async move { service::serve(&inner, carrier, request, key).await };
+        match self.inner.tasks.spawn(work).await {
+            Ok(response) => response.map(Body::from),
+            Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
+        }
     }
 
     async fn media(State(server): State<Self>, request: Request) -> Response<Body> {

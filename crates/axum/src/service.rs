@@ -65,6 +65,7 @@ fn status_of(error: &Error) -> StatusCode {
         ErrorKind::AlreadyClaimed => StatusCode::CONFLICT,
         ErrorKind::Closed => StatusCode::GONE,
         ErrorKind::Store | ErrorKind::Timeout => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -267,10 +268,7 @@ impl<'a> Webhook<'a> {
             Ok(_) => TransferOutcome::Taken,
             Err(_) => TransferOutcome::Refused,
         };
-        let noted = self.store().end_transfer(key, number, outcome).await;
-        if let Err(error) = noted {
-            tracing::error!(%error, "the call store did not take what became of the call");
-        }
+        self.server.calls.end_transfer(key, number, outcome).await;
         answered
     }
 
@@ -319,7 +317,7 @@ impl<'a> Webhook<'a> {
             }
             done.unwrap_or_default()
         };
-        let mut task = self.server.streams.spawn(bounded.in_current_span());
+        let mut task = self.server.tasks.spawn(bounded.in_current_span());
         self.within_deadline(&mut task).await
     }
 
@@ -418,7 +416,8 @@ impl<'a> Webhook<'a> {
     async fn take_next(&self, request: &Verified, record: &CallRecord) -> Result<Option<Answer>> {
         let name = match &request.authenticated().replay_key {
             Some(key) => key.clone(),
-            None => fingerprint(request.request()),
+            // Two questions that say the same may be two, so each is one of its own.
+            None => CallKey::random(&*self.server.calls.ports().random)?.to_string(),
         };
         self.store().take_next(&record.key, &name).await
     }
@@ -581,7 +580,7 @@ impl<'a> Webhook<'a> {
                 }
             }
         };
-        self.server.streams.spawn(send.in_current_span());
+        self.server.tasks.spawn(send.in_current_span());
     }
 }
 
@@ -614,7 +613,9 @@ fn to_keep(answered: &Answered) -> Option<KeptAnswer> {
     let content_type = content_type.transpose().ok()?;
     let status = response.status().as_u16();
     let kept = KeptAnswer::new(status, content_type, response.body().clone());
-    kept.ok().filter(|_| others == 0)
+    // What another node could do better is not kept.
+    let is_good = others == 0 && !response.status().is_server_error();
+    kept.ok().filter(|_| is_good)
 }
 
 fn again(kept: KeptAnswer) -> Answered {
@@ -634,7 +635,7 @@ pub(crate) fn tell(server: &Arc<Inner>, record: CallRecord, event: CallEvent) {
     let (provider, account) = (record.provider.clone(), record.account.clone());
     let context = EventContext::new(&provider, &account, Some(record), &event);
     let (handler, grace) = (Arc::clone(&server.handler), server.options.handler_grace);
-    server.streams.spawn(async move {
+    server.tasks.spawn(async move {
         let told = handler.on_event(context, event);
         if tokio::time::timeout(grace, told).await.is_err() {
             tracing::error!("the app did not come to an end with an event; it is dropped");

@@ -215,7 +215,7 @@ impl Calls {
         let (key, planned) = self
             .open(carrier, call)
             .await
-            .map_err(|error| (None, error))?;
+            .map_err(|error| (None, steering::not_asked(error)))?;
         match self.ask_to_place(carrier, call, &key).await {
             Ok(placed) => {
                 self.note_placed(&placed, planned).await;
@@ -281,7 +281,8 @@ impl Calls {
         call: &OutboundCall,
         key: &CallKey,
     ) -> Result<PlacedCall> {
-        let links = self.links_for(carrier.account(), key, &call.answer).await?;
+        let links = self.links_for(carrier.account(), key, &call.answer).await;
+        let links = links.map_err(steering::not_asked)?;
         carrier.make_call(call, &links).await
     }
 

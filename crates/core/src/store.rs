@@ -109,13 +109,13 @@ pub trait CallStore: Debug + Send + Sync {
         token: &MediaToken,
     ) -> Result<ClaimedStream>;
 
-    /// Gives a claimed right back: the handshake failed and the carrier may try again.
+    /// Gives a claimed right back: the handshake failed and the carrier may try again. Only the node that holds it can.
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).
     async fn release_token(&self, token: &MediaToken) -> Result<()>;
 
-    /// The stream of a claimed token is over; the token stays taken.
+    /// The stream of a claimed token is over; the token stays taken. Only the node that holds it can say so.
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).

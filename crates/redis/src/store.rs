@@ -186,7 +186,10 @@ impl RedisStore {
         Ok(match self.ask::<(u8, String)>(operation, look).await? {
             (0, _) => Look::Gone,
             (1, _) => Look::Waiting,
-            (_, reason) => Look::Over(from_json(&reason)?),
+            // A newer version of this library may have reasons that this one does not know: an end it is.
+            (_, reason) => {
+                Look::Over(from_json(&reason).unwrap_or(EndReason::CarrierStopped(None)))
+            }
         })
     }
 }

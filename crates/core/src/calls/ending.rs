@@ -19,6 +19,8 @@ const ASK_DEADLINE: Duration = Duration::from_secs(10);
 const TRANSFER_DEADLINE: Duration = Duration::from_secs(180);
 /// How often a store is asked that fails.
 const STORE_ATTEMPTS: u32 = 20;
+/// The same while we shut down.
+const DRAINING_PAUSE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The pauses between attempts to hang a call up.
 const HANG_UP_PAUSES: [Duration; 4] = [
@@ -40,7 +42,7 @@ impl Calls {
         // What was given up was counted then.
         if cfg!(feature = "metrics")
             && is_the_end
-            && let Some(record) = store.find(key).await?
+            && let Ok(Some(record)) = store.find(key).await
             && record.ended != Some(EndReason::NeverStarted)
         {
             let reported = EndReason::CallEnded(status);
@@ -70,7 +72,10 @@ impl Calls {
         let carrier = self.account(&stream.call.account)?;
         let capabilities = carrier.capabilities();
         let grace = match capabilities.hang_up {
-            HangUpBy::CarrierFlow => return Ok(()),
+            HangUpBy::CarrierFlow => {
+                tracing::info!(call = %stream.call.key, "the stream is over; the carrier's own flow goes on");
+                return Ok(());
+            }
             HangUpBy::Rest => Duration::ZERO,
             HangUpBy::ClosingSocket => self.inner.options.closing_grace,
         };
@@ -95,7 +100,7 @@ impl Calls {
     /// The call, if nothing but the stream that is over kept it up.
     async fn left_behind(&self, stream: &ClaimedStream) -> Option<CallRecord> {
         let deadline = Instant::now() + TRANSFER_DEADLINE;
-        let mut failures = 0;
+        let (mut failures, mut is_moving) = (0, false);
         loop {
             match self.inner.store.find(&stream.call.key).await {
                 // As it was when the stream began: that is enough to hang up.
@@ -111,9 +116,13 @@ impl Calls {
                 Ok(Some(record)) if record.open_transfers == 0 || Instant::now() >= deadline => {
                     return Some(record);
                 }
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => (failures, is_moving) = (0, true),
                 Err(error) => {
                     failures += 1;
+                    if failures >= STORE_ATTEMPTS && is_moving {
+                        tracing::error!(%error, call = %stream.call.key, "the call store does not answer: what came of a transfer is not known, and nothing is hung up");
+                        return None;
+                    }
                     if failures >= STORE_ATTEMPTS {
                         tracing::error!(%error, call = %stream.call.key, "the call store does not answer: the call is hung up as was planned");
                         return Some(stream.call.clone());
@@ -162,8 +171,8 @@ impl Calls {
             tracing::warn!(%error, call = %record.key, "the call could not be hung up; it is tried again");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                // The last chance.
-                () = self.inner.draining.cancelled() => break,
+                // There is little time left.
+                () = self.inner.draining.cancelled() => tokio::time::sleep(DRAINING_PAUSE).await,
             }
             let known = self.inner.store.find(&record.key).await;
             if matches!(known, Ok(Some(record)) if record.status.is_terminal()) {
@@ -265,11 +274,15 @@ impl Calls {
             };
             let capabilities = carrier.capabilities();
             let can = |operation| capabilities.supports(operation);
-            if !can(Operation::HangUp) || !can(Operation::FetchCall) {
+            if !can(Operation::HangUp) {
                 return;
             }
-            let told = carrier.fetch_call(&call).await;
-            let status = told.ok().and_then(|told| told.status);
+            let status = if can(Operation::FetchCall) {
+                let told = carrier.fetch_call(&call).await;
+                told.ok().and_then(|told| told.status)
+            } else {
+                Some(record.status)
+            };
             let is_waiting = status.is_some_and(|at| at.rank() < CallStatus::InProgress.rank());
             if is_waiting && let Err(error) = carrier.hang_up(&call).await {
                 tracing::error!(%error, call = %record.key, "a call that never started could not be hung up");

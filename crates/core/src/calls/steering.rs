@@ -6,6 +6,7 @@ use crate::{
     Error, ErrorKind, Handover, Operation, Result, Retry, Telephony, TransferOutcome,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::Instrument as _;
 
 const TRANSFER: &str = "transfer call";
@@ -133,15 +134,23 @@ impl Calls {
     async fn move_now(&self, moving: &Moving) -> Result<()> {
         let (store, key) = (&self.inner.store, &moving.record.key);
         // Before the carrier is asked: what it does may be seen before it has answered.
-        let number = store.begin_transfer(key).await?;
+        let number = match store.begin_transfer(key).await {
+            Ok(number) => number,
+            Err(error) => {
+                // It may have begun all the same.
+                if error.retry() == Retry::OutcomeUnknown {
+                    self.end_transfer(key, 0, TransferOutcome::Refused).await;
+                }
+                return Err(not_asked(error));
+            }
+        };
         let moved = self.ask_to_move(moving).await;
         let outcome = match &moved {
             Ok(_) => TransferOutcome::Taken,
             Err(error) if error.retry() == Retry::OutcomeUnknown => TransferOutcome::Unknown,
             Err(_) => TransferOutcome::Refused,
         };
-        let noted = store.end_transfer(key, number, outcome).await;
-        log(noted, "what came of a transfer");
+        self.end_transfer(key, number, outcome).await;
         match moved? {
             // A stream that the carrier leaves open would be heard by nobody.
             Handover::Sent | Handover::AsksAfterStream => {
@@ -155,11 +164,26 @@ impl Calls {
         Ok(())
     }
 
+    /// Notes what came of a transfer, also if the store is away for a moment. For servers.
+    pub async fn end_transfer(&self, key: &CallKey, number: u32, outcome: TransferOutcome) {
+        for pause in [100, 500, 2_500] {
+            match self.inner.store.end_transfer(key, number, outcome).await {
+                Err(error) if error.kind() == ErrorKind::Store => {
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                noted => return log(noted, "what came of a transfer"),
+            }
+        }
+        let noted = self.inner.store.end_transfer(key, number, outcome).await;
+        log(noted, "what came of a transfer");
+    }
+
     async fn ask_to_move(&self, moving: &Moving) -> Result<Handover> {
         let (record, answer) = (&moving.record, moving.change.answer());
         let links = self
             .links_with(&record.account, &record.key, answer, |grant| grant.beside())
-            .await?;
+            .await
+            .map_err(not_asked)?;
         match &moving.change {
             Change::Answer(answer) => self.ask_to_transfer(moving, answer, &links).await,
             Change::Keys(keys, _) => {
@@ -180,7 +204,10 @@ impl Calls {
         let asks = carrier.plan_transfer(call, answer, links)? != Handover::Sent;
         // Before the carrier may ask for it.
         let former = match asks {
-            true => store.set_next(key, Some(answer.clone())).await?,
+            true => {
+                let kept = store.set_next(key, Some(answer.clone())).await;
+                kept.map_err(not_asked)?
+            }
             false => None,
         };
         let moved = carrier.transfer(call, answer, links).await;
@@ -193,5 +220,13 @@ impl Calls {
         let kept = store.set_next(key, next).await;
         log(kept.map(drop), "what the call is to do");
         moved
+    }
+}
+
+/// An error of what came before the carrier was asked: whatever the store did, the call is as it was.
+pub(super) fn not_asked(error: Error) -> Error {
+    match error.retry() {
+        Retry::OutcomeUnknown => error.with_retry(Retry::Safe),
+        _ => error,
     }
 }

@@ -167,13 +167,13 @@ impl CallStore for MemoryStore {
     }
 
     async fn release_token(&self, token: &MediaToken) -> Result<()> {
-        self.lock().release(token);
+        self.lock().release(token, &self.node);
         Ok(())
     }
 
     async fn finish_stream(&self, token: &MediaToken) -> Result<()> {
         let now = self.now();
-        self.lock().finish(token, now, self.policy());
+        self.lock().finish(token, &self.node, now, self.policy());
         Ok(())
     }
 

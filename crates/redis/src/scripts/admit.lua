@@ -26,6 +26,9 @@ if ARGV[5] ~= '' then
 end
 if ARGV[3] ~= '' then
   redis.call('ZADD', live, whole(now + tonumber(ARGV[4])), ARGV[2])
-  redis.call('PEXPIRE', live, ARGV[4])
+  -- Never shorter: others count in the same set.
+  if redis.call('PTTL', live) < tonumber(ARGV[4]) then
+    redis.call('PEXPIRE', live, ARGV[4])
+  end
 end
 return { 0, 0 }

@@ -1,4 +1,4 @@
--- ARGV 6: the token; 7: what it is then: offered again, or over. Gives the node that held it.
+-- ARGV 6: the token; 7: what it is then: offered again, or over; 8: who lets go. Gives the node that held it.
 local h = load()
 local field = 't:' .. ARGV[6]
 if not h or not h[field] then
@@ -6,7 +6,7 @@ if not h or not h[field] then
 end
 local t = read_token(h[field])
 local node = t.node
-if t.state == 'c' then
+if t.state == 'c' and t.node == ARGV[8] then
   t.state = ARGV[7]
   if t.state == 'o' then
     t.node, t.taker = '', ''

@@ -111,7 +111,7 @@ impl RedisStore {
             return Ok(());
         };
         let mut leave = self.on_call(&script::LEAVE, &key);
-        leave.arg(token.as_str()).arg(state);
+        leave.arg(token.as_str()).arg(state).arg(self.node.as_str());
         let node: String = self.ask(operation, leave).await?;
         if node.is_empty() || node == self.node.as_str() {
             self.let_go(&held(token, &key), operation).await?;

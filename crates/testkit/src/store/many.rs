@@ -67,7 +67,7 @@ async fn live(
         let grant = telephony_core::MediaGrant::new(std::time::Duration::from_secs(600));
         b.mint_token(&key, &token, grant).await?;
         b.claim_token(&main_account()?, &token).await?;
-        a.finish_stream(&token).await?;
+        b.finish_stream(&token).await?;
     }
     let mut ends = 0;
     for status in sent {

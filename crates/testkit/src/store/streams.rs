@@ -26,6 +26,10 @@ pub(super) async fn a_token_is_claimed_once(on: &Ground<'_>) -> Verdict {
     for node in [&on.a, &on.b] {
         fails(node.claim_token(&main, &token).await, again, "a second")?;
     }
+    // Only who has it gives it back.
+    on.a.release_token(&token).await?;
+    on.a.finish_stream(&token).await?;
+    fails(on.a.claim_token(&main, &token).await, again, "a third")?;
     // The handshake failed: the carrier tries again, at another node.
     on.b.release_token(&token).await?;
     on.a.claim_token(&main, &token).await?;

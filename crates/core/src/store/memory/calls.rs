@@ -325,17 +325,23 @@ impl Calls {
         Ok(ClaimedStream::new(call, then, transfers))
     }
 
-    pub(super) fn release(&mut self, name: &MediaToken) {
+    pub(super) fn release(&mut self, name: &MediaToken, node: &NodeId) {
         if let Some(token) = self.tokens.get_mut(name)
-            && token.holder().is_some()
+            && token.holder() == Some(node)
         {
             token.state = TokenState::Offered;
         }
     }
 
-    pub(super) fn finish(&mut self, name: &MediaToken, now: SystemTime, policy: &StorePolicy) {
+    pub(super) fn finish(
+        &mut self,
+        name: &MediaToken,
+        node: &NodeId,
+        now: SystemTime,
+        policy: &StorePolicy,
+    ) {
         if let Some(token) = self.tokens.get_mut(name)
-            && token.holder().is_some()
+            && token.holder() == Some(node)
         {
             token.state = TokenState::Over;
             if let Some(entry) = self.by_key.get_mut(&token.key)

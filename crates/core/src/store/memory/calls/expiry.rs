@@ -145,7 +145,8 @@ impl Calls {
         now: SystemTime,
         policy: &StorePolicy,
     ) -> Option<ClaimedStream> {
-        self.finish(name, now, policy);
+        let holder = self.tokens.get(name)?.holder()?.clone();
+        self.finish(name, &holder, now, policy);
         let token = self.tokens.get(name)?;
         // Should its node live after all, the stream ends there.
         stop(token, &EndReason::NodeLost);
