@@ -72,7 +72,7 @@ const EXOTEL: [Case; 20] = [
     ("stays-open", "socket-left-open"),
 ];
 
-const PLIVO: [Case; 18] = [
+const PLIVO: [Case; 19] = [
     ("bad-xml", "8011"),
     ("wrong-root", "8011"),
     ("reject", "8011"),
@@ -90,6 +90,7 @@ const PLIVO: [Case; 18] = [
     ("wrong-rate", "invalid-message"),
     ("wrong-stream", "invalid-message"),
     ("vanishes", "connection-broken"),
+    ("stays-open", "socket-left-open"),
     ("bad-status", "callback-refused"),
 ];
 

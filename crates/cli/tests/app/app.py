@@ -362,7 +362,7 @@ async def plivo_media(request):
     fault = request.match_info["fault"]
     if fault == "no-socket" or not is_plivo(request, {}, "http"):
         return web.Response(status=404)
-    socket = web.WebSocketResponse()
+    socket = web.WebSocketResponse(autoclose=fault != "stays-open")
     await socket.prepare(request)
     async for message in socket:
         if message.type != WSMsgType.TEXT:
@@ -384,6 +384,8 @@ async def plivo_media(request):
         if fault == "vanishes":
             request.transport.abort()
             return socket
+    if fault == "stays-open":
+        await asyncio.sleep(4)
     return socket
 
 
