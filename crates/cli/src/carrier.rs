@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use telephony::{Ports, Provider, Telephony};
 use telephony_testkit::persona::exotel::Applet;
-use telephony_testkit::{ExotelAccount, SimulatedCall, Simulator, TwilioAccount, VonageAccount};
+use telephony_testkit::{
+    ExotelAccount, PlivoAccount, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
+};
 
 use crate::exit::{Failure, Result};
 use crate::secrets::Secrets;
@@ -14,6 +16,7 @@ pub(crate) const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
 const VONAGE_KEY: &str = "a1b2c3d4";
 const VONAGE_APPLICATION: &str = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
 const EXOTEL_ACCOUNT: &str = "exampleacct1";
+const PLIVO_ACCOUNT: &str = "MA00000000000000000001";
 /// The library wants a private key, and nothing here is signed with it.
 const NO_PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\nunused\n-----END PRIVATE KEY-----\n";
 
@@ -23,6 +26,7 @@ pub(crate) fn webhook_secret(provider: Provider) -> Result<&'static str> {
         Provider::Twilio => Ok("auth_token"),
         Provider::Vonage => Ok("signature_secret"),
         Provider::Exotel => Ok("webhook_secret"),
+        Provider::Plivo => Ok("auth_token"),
         other => Err(not_simulated(other)),
     }
 }
@@ -77,6 +81,11 @@ pub(crate) fn simulate(
             }
             Ok(Simulator::exotel(account))
         }
+        Provider::Plivo => {
+            let token = first(secrets.need(provider, "auth_token")?);
+            let account = PlivoAccount::new(get("auth_id", PLIVO_ACCOUNT), token);
+            Ok(Simulator::plivo(account))
+        }
         other => Err(not_simulated(other)),
     }
 }
@@ -93,6 +102,7 @@ pub(crate) fn account(
     let mut settings = secrets.settings(provider, entry.keys);
     let defaults = [
         ("account_sid", account_id.unwrap_or(TWILIO_ACCOUNT)),
+        ("auth_id", PLIVO_ACCOUNT),
         ("auth_token", "unknown-token"),
         ("api_key", VONAGE_KEY),
         ("api_token", "unused"),
@@ -170,6 +180,7 @@ mod tests {
         let secrets = Secrets::of([
             ("TWILIO_AUTH_TOKEN", "token"),
             ("VONAGE_SIGNATURE_SECRET", "secret"),
+            ("PLIVO_AUTH_TOKEN", "token"),
         ]);
         for provider in Provider::ALL {
             assert!(webhook_secret(provider).is_ok(), "{provider}");

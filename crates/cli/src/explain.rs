@@ -1,6 +1,8 @@
 //! `telephony explain`: why a signature matches, or what is different.
 
 mod exotel;
+mod parameters;
+mod plivo;
 mod request;
 mod twilio;
 mod urls;
@@ -76,7 +78,7 @@ pub(crate) struct Explanation {
     /// What to do about it.
     advice: Option<String>,
     /// What the library says, as a last word: it is what apps run.
-    library: Option<String>,
+    library: Option<Result<(), String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,15 +120,20 @@ impl Explanation {
         self.differences = differences;
     }
 
-    fn library(&mut self, verdict: &Result<(), String>) {
-        self.library = Some(match verdict {
+    fn library(&mut self, verdict: Result<(), String>) {
+        self.library = Some(verdict);
+    }
+
+    fn library_says(&self) -> Option<String> {
+        self.library.as_ref().map(|verdict| match verdict {
             Ok(()) => "accepts the request with that URL".to_owned(),
             Err(why) => format!("refuses the request: {why}"),
-        });
+        })
     }
 
     fn is_match(&self) -> bool {
-        self.matched && self.is_good()
+        let is_refused = matches!(self.library, Some(Err(_)));
+        self.matched && self.is_good() && !is_refused
     }
 }
 
@@ -156,6 +163,7 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit> {
         Provider::Twilio => twilio::explain(&captured, public.as_ref(), &secrets)?,
         Provider::Vonage => vonage::explain(&captured, &url, &secrets, now)?,
         Provider::Exotel => exotel::explain(&captured, &url, &secrets)?,
+        Provider::Plivo => plivo::explain(&captured, public.as_ref(), &secrets)?,
         other => {
             let text = format!("signatures of {other} cannot be explained yet");
             return Err(Failure::usage(text));
@@ -226,7 +234,7 @@ fn lines(provider: Provider, explanation: &Explanation, paint: Paint) -> Vec<Str
     if let Some(advice) = &explanation.advice {
         lines.push(format!("  so        {advice}"));
     }
-    if let Some(library) = &explanation.library {
+    if let Some(library) = explanation.library_says() {
         lines.push(format!("  library   {library}"));
     }
     let verdict = if explanation.is_match() {
@@ -251,7 +259,7 @@ fn as_json(explanation: &Explanation, exit: Exit) -> serde_json::Value {
         "signed_url": explanation.url,
         "differences": explanation.differences,
         "advice": explanation.advice,
-        "library": explanation.library,
+        "library": explanation.library_says(),
         "findings": findings,
         "exit_code": exit.code(),
     })

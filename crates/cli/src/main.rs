@@ -53,6 +53,7 @@ Secrets are read from the environment or a --secret-file, never from the command
   twilio   TWILIO_AUTH_TOKEN, TWILIO_ACCOUNT_SID
   vonage   VONAGE_SIGNATURE_SECRET, VONAGE_API_KEY, VONAGE_APPLICATION_ID
   exotel   EXOTEL_WEBHOOK_SECRET (sent as ?key=), EXOTEL_ACCOUNT_SID
+  plivo    PLIVO_AUTH_TOKEN, PLIVO_AUTH_ID
 
 Exit codes:
   0  the carrier has nothing to complain about

@@ -17,7 +17,7 @@ use crate::secrets::Secrets;
 /// Which carrier, and its secrets.
 #[derive(Debug, Args)]
 pub(crate) struct CarrierOptions {
-    /// The carrier to play: twilio, vonage or exotel
+    /// The carrier to play: twilio, vonage, exotel or plivo
     #[arg(long, value_parser = provider)]
     pub(crate) carrier: Provider,
     /// Lines like TWILIO_AUTH_TOKEN=…; they come before the environment

@@ -19,9 +19,10 @@ pub(crate) struct Secrets {
 }
 
 /// Values that are no secret even if they come with the secrets.
-const PLAIN: [&str; 7] = [
+const PLAIN: [&str; 8] = [
     "ACCOUNT_SID",
     "APPLICATION_ID",
+    "AUTH_ID",
     "BASE_URL",
     "MEDIA_RATE",
     "REGION",
@@ -172,9 +173,12 @@ mod tests {
         let secrets = Secrets::of([
             ("EXOTEL_WEBHOOK_SECRET", "s3cret/+x"),
             ("EXOTEL_ACCOUNT_SID", "example1"),
+            ("PLIVO_AUTH_ID", "MA12345678"),
+            ("PLIVO_AUTH_TOKEN", "hunter2hunter2"),
         ]);
         let shown = secrets.mask("GET /example1?key=s3cret%2F%2Bx&k=s3cret/+x");
         assert_eq!(shown, "GET /example1?key=***&k=***");
+        assert_eq!(secrets.mask("MA12345678:hunter2hunter2"), "MA12345678:***");
         assert!(!format!("{secrets:?}").contains("s3cret"));
     }
 }

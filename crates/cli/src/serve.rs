@@ -25,7 +25,7 @@ use crate::units;
 
 /// Serves the carrier's REST API on this machine, for calls that the app places
 ///
-/// The app's REST host points here: TWILIO_BASE_URL, VONAGE_BASE_URL, EXOTEL_BASE_URL, or what its SDK calls it.
+/// The app's REST host points here: TWILIO_BASE_URL, VONAGE_BASE_URL, EXOTEL_BASE_URL, PLIVO_BASE_URL, or what its SDK calls it.
 ///
 /// The first line on stdout is the base URL. Credentials, parameters and rates are checked as the carrier does; a call that
 /// is placed calls the app back. Ctrl-C or SIGTERM ends it, and then the exit code says whether there were complaints.

@@ -45,7 +45,7 @@ pub(crate) struct SignArgs {
     /// The body, byte for byte
     #[arg(long, short = 'd')]
     body: Option<String>,
-    /// Content type of the body [default: a form for twilio, else JSON]
+    /// Content type of the body [default: JSON for vonage, else a form]
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// What to print
@@ -159,6 +159,14 @@ fn example(provider: Provider, account: Option<&str>) -> String {
             ("CallTo", "08033334444"),
             ("Direction", "incoming"),
             ("CallType", "call-attempt"),
+        ]),
+        Provider::Plivo => encoded([
+            ("CallUUID", "aaaaaaaa-bbbb-cccc-dddd-eeeeffff0001"),
+            ("From", "14155550100"),
+            ("To", "14155550199"),
+            ("CallStatus", "ringing"),
+            ("Direction", "inbound"),
+            ("Event", "StartApp"),
         ]),
         _ => encoded([
             ("AccountSid", account.unwrap_or(carrier::TWILIO_ACCOUNT)),

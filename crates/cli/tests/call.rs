@@ -83,7 +83,7 @@ async fn a_call_is_heard_recorded_traced_and_judged_and_can_be_replayed() {
     let directory = Directory::new("call");
     let hello = directory.path("hello.wav");
     write_tone(&hello, 600.0);
-    for carrier in ["twilio", "vonage", "exotel"] {
+    for carrier in ["twilio", "vonage", "exotel", "plivo"] {
         let (url, status) = urls(&server, carrier);
         let (heard, trace) = (
             directory.path(&format!("{carrier}.wav")),
@@ -179,6 +179,7 @@ fn check_trace(text: &str, carrier: &str) {
         support::TWILIO_TOKEN,
         support::VONAGE_SECRET,
         support::EXOTEL_SECRET,
+        support::PLIVO_TOKEN,
     ] {
         assert!(
             !text.contains(secret),
@@ -291,7 +292,7 @@ async fn what_is_wrong_with_the_command_line_is_said() {
         (vec!["call", "--url", url], "--carrier"),
         (
             vec!["call", "--carrier", "acme", "--url", url],
-            "known are twilio, vonage, exotel",
+            "known are twilio, vonage, exotel, plivo",
         ),
         (vec!["call", "--carrier", "twilio"], "--url"),
         (
@@ -345,6 +346,7 @@ async fn help_tells_the_exit_codes_and_every_option() {
         "replay",
         "Exit codes",
         "TWILIO_AUTH_TOKEN",
+        "PLIVO_AUTH_TOKEN",
     ] {
         assert!(ended.out.contains(word), "{word}: {}", ended.out);
     }

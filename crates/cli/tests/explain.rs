@@ -41,7 +41,11 @@ async fn explain(carrier: &str, dump: &str, more: &[&str]) -> Ended {
 #[tokio::test]
 async fn a_signed_request_is_taken_by_a_real_app() {
     let server = echo().await;
-    for (carrier, answer) in [("twilio", "<Stream "), ("vonage", "websocket")] {
+    for (carrier, answer) in [
+        ("twilio", "<Stream "),
+        ("vonage", "websocket"),
+        ("plivo", "<Stream "),
+    ] {
         let url = format!("{PUBLIC}/{carrier}/call");
         let raw = sign(
             carrier,
@@ -71,7 +75,7 @@ async fn a_signed_request_is_taken_by_a_real_app() {
 
 #[tokio::test]
 async fn what_was_signed_is_explained() {
-    for carrier in ["twilio", "vonage"] {
+    for carrier in ["twilio", "vonage", "plivo"] {
         let url = format!("{PUBLIC}/voice/call?line=1");
         let raw = sign(carrier, &["--request-url", &url, "--format", "raw"]).await;
         let ended = explain(carrier, &raw, &["--public-url", PUBLIC]).await;
@@ -83,7 +87,8 @@ async fn what_was_signed_is_explained() {
                 telephony(&["explain", "--carrier", carrier, "--public-url", PUBLIC, "-"]);
             command
                 .env("TWILIO_AUTH_TOKEN", "wrong")
-                .env("VONAGE_SIGNATURE_SECRET", "wrong");
+                .env("VONAGE_SIGNATURE_SECRET", "wrong")
+                .env("PLIVO_AUTH_TOKEN", "wrong");
             command
                 .stdin(std::fs::File::open(Directory::new(carrier).write("dump", &raw)).unwrap());
             command
@@ -96,8 +101,17 @@ async fn what_was_signed_is_explained() {
 
 #[tokio::test]
 async fn the_trouble_behind_a_proxy_is_named() {
-    let url = "https://voice.example.com/twilio/call";
-    let raw = sign("twilio", &["--request-url", url, "--format", "raw"]).await;
+    for carrier in ["twilio", "plivo"] {
+        check_proxies(carrier).await;
+    }
+}
+
+async fn check_proxies(carrier: &str) {
+    let url = &format!("{PUBLIC}/{carrier}/call");
+    let form = ["--form", "From=+14155550100", "--form", "CallStatus=busy"];
+    let mut arguments = vec!["--request-url", url, "--format", "raw"];
+    arguments.extend(form);
+    let raw = sign(carrier, &arguments).await;
     let behind = raw.replace(
         "Host: voice.example.com",
         "Host: 10.0.0.7:8080\r\nX-Forwarded-Host: voice.example.com",
@@ -134,29 +148,51 @@ async fn the_trouble_behind_a_proxy_is_named() {
             "a + in the body is a plus sign",
         ),
     ] {
-        let ended = explain("twilio", &dump, &["--public-url", base, "--json"]).await;
-        assert_eq!(ended.code, 1, "{base}: {ended:?}");
+        let ended = explain(carrier, &dump, &["--public-url", base, "--json"]).await;
+        assert_eq!(ended.code, 1, "{carrier} {base}: {ended:?}");
         let result = ended.json();
         let found = result["differences"].to_string();
         assert!(
             found.contains(difference),
-            "{base}: {difference} is not in {found}"
+            "{carrier} {base}: {difference} is not in {found}"
         );
-        assert_eq!(result["signed_url"], url);
+        assert_eq!(result["signed_url"], *url);
     }
 }
 
 #[tokio::test]
 async fn a_media_socket_is_signed_and_explained() {
-    let url = "wss://voice.example.com/twilio/media/abc";
-    let raw = sign("twilio", &["--request-url", url, "--format", "raw"]).await;
-    assert!(
-        raw.starts_with("GET /twilio/media/abc") && raw.contains("Upgrade: websocket"),
-        "{raw}"
-    );
-    let ended = explain("twilio", &raw, &["--public-url", PUBLIC]).await;
-    assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.out.contains(url), "{}", ended.out);
+    // Plivo was seen to sign it with another scheme.
+    for (carrier, scheme) in [("twilio", "wss"), ("plivo", "http")] {
+        let rest = format!("voice.example.com/{carrier}/media/abc");
+        let url = format!("wss://{rest}");
+        let raw = sign(carrier, &["--request-url", &url, "--format", "raw"]).await;
+        assert!(
+            raw.starts_with(&format!("GET /{carrier}/media/abc"))
+                && raw.contains("Upgrade: websocket"),
+            "{raw}"
+        );
+        let ended = explain(carrier, &raw, &["--public-url", PUBLIC]).await;
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let signed = format!("{scheme}://{rest}");
+        assert!(ended.out.contains(&signed), "{}", ended.out);
+        assert!(ended.out.contains("library   accepts"), "{}", ended.out);
+    }
+}
+
+#[tokio::test]
+async fn a_media_socket_without_a_signature_is_told_apart() {
+    let dump =
+        "GET /plivo/media/abc HTTP/1.1\r\nHost: voice.example.com\r\nUpgrade: websocket\r\n\r\n";
+    let ended = explain("plivo", dump, &["--public-url", PUBLIC]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for says in [
+        "there is no X-Plivo-Signature-V3",
+        "PLIVO_REQUIRE_UPGRADE_SIGNATURE",
+        "library   refuses",
+    ] {
+        assert!(ended.out.contains(says), "{says}: {}", ended.out);
+    }
 }
 
 #[tokio::test]

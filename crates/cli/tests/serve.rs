@@ -9,21 +9,32 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use support::{PUBLIC, Server, TWILIO_TOKEN, echo, run, telephony};
+use support::{PLIVO_TOKEN, PUBLIC, Server, TWILIO_TOKEN, echo, run, telephony};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const SID: &str = "AC00000000000000000000000000000001";
+const PLIVO_ID: &str = "MA00000000000000000001";
 
 /// Places a call as an app does, without any library: status and body.
 async fn place(base: &str) -> (u16, Value) {
-    let host = base.strip_prefix("http://").unwrap();
+    let path = format!("/2010-04-01/Accounts/{SID}/Calls.json");
     let body = "To=%2B14155550199&From=%2B14155550100&Twiml=%3CResponse%3E%3CSay%3EHi%3C%2FSay%3E%3C%2FResponse%3E";
-    let credentials = STANDARD.encode(format!("{SID}:{TWILIO_TOKEN}"));
+    let kind = "application/x-www-form-urlencoded";
+    post(base, &path, (SID, TWILIO_TOKEN), (kind, body)).await
+}
+
+async fn post(
+    base: &str,
+    path: &str,
+    (user, password): (&str, &str),
+    (kind, body): (&str, &str),
+) -> (u16, Value) {
+    let host = base.strip_prefix("http://").unwrap();
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
     let request = format!(
-        "POST /2010-04-01/Accounts/{SID}/Calls.json HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
-         authorization: Basic {credentials}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-         content-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Basic {credentials}\r\n\
+         content-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut tcp = TcpStream::connect(host).await.unwrap();
@@ -117,6 +128,31 @@ async fn faults_strike_as_often_as_they_are_told_to() {
     let begun = std::time::Instant::now();
     assert_eq!(place(&server.url).await.0, 201);
     assert!(begun.elapsed() >= Duration::from_millis(700));
+}
+
+#[tokio::test]
+async fn plivo_takes_its_own_words() {
+    let arguments = [
+        "serve",
+        "--carrier",
+        "plivo",
+        "--fail",
+        "503",
+        "--fail-times",
+        "1",
+    ];
+    let server = Server::start(telephony(&arguments).stderr(Stdio::null())).await;
+    let path = format!("/v1/Account/{PLIVO_ID}/Call/");
+    let body =
+        r#"{"from": "14155550100", "to": "14155550199", "answer_url": "http://127.0.0.1:1/call"}"#;
+    let place = |token| {
+        let credentials = (PLIVO_ID, token);
+        post(&server.url, &path, credentials, ("application/json", body))
+    };
+    assert_eq!(place(PLIVO_TOKEN).await.0, 503);
+    let (status, answer) = place(PLIVO_TOKEN).await;
+    assert_eq!((status, &answer["message"]), (201, &"call fired".into()));
+    assert_eq!(place("guessed").await.0, 401);
 }
 
 #[cfg(unix)]

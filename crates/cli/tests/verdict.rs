@@ -72,6 +72,28 @@ const EXOTEL: [Case; 20] = [
     ("stays-open", "socket-left-open"),
 ];
 
+const PLIVO: [Case; 19] = [
+    ("bad-xml", "8011"),
+    ("wrong-root", "8011"),
+    ("reject", "8011"),
+    ("empty", "8011"),
+    ("wrong-type", "content-type"),
+    ("error", "7011"),
+    ("slow", "slow-webhook"),
+    ("unknown-verb", "unknown-element"),
+    ("one-way", "one-way-stream"),
+    ("short", "keep-call-alive"),
+    ("plain-socket", "stream-url"),
+    ("no-socket", "connection_failed"),
+    ("binary", "invalid-message"),
+    ("junk", "invalid-message"),
+    ("wrong-rate", "invalid-message"),
+    ("wrong-stream", "invalid-message"),
+    ("vanishes", "connection-broken"),
+    ("stays-open", "socket-left-open"),
+    ("bad-status", "callback-refused"),
+];
+
 /// As many calls as a small machine bears at once.
 const AT_ONCE: usize = 4;
 
@@ -117,7 +139,7 @@ async fn every_fault_is_found(carrier: &'static str, cases: &'static [Case]) {
     );
     assert_eq!(clean.json()["call"]["answered"], true);
     assert!(
-        !clean.out.contains(support::EXOTEL_SECRET),
+        !clean.out.contains(support::EXOTEL_SECRET) && !clean.out.contains(support::PLIVO_TOKEN),
         "a secret is in the output"
     );
 
@@ -162,6 +184,11 @@ async fn exotel_finds_every_fault() {
 }
 
 #[tokio::test]
+async fn plivo_finds_every_fault() {
+    every_fault_is_found("plivo", &PLIVO).await;
+}
+
+#[tokio::test]
 async fn an_app_that_talks_on_after_its_clear_is_told_so() {
     let Some(server) = python().await else {
         return;
@@ -187,29 +214,27 @@ async fn an_app_that_checks_signatures_refuses_another_secret() {
     let Some(server) = python().await else {
         return;
     };
-    let url = format!("{}/clean/twilio/call", server.url);
-    let arguments = [
-        "call",
-        "--carrier",
-        "twilio",
-        "--url",
-        &url,
-        "--public-url",
-        PUBLIC,
-        "-q",
-    ];
-    let ended = run(telephony(&arguments).env("TWILIO_AUTH_TOKEN", "another token")).await;
-    assert_eq!(ended.code, 1, "{ended:?}");
-    assert!(
-        ended.out.contains("11200") && ended.out.contains("403"),
-        "{}",
-        ended.out
-    );
-    assert!(
-        ended.out.contains("is --public-url what it believes"),
-        "{}",
-        ended.out
-    );
+    for (carrier, variable, code) in [
+        ("twilio", "TWILIO_AUTH_TOKEN", "11200"),
+        ("plivo", "PLIVO_AUTH_TOKEN", "7011"),
+    ] {
+        let url = format!("{}/clean/{carrier}/call", server.url);
+        let arguments = [
+            "call",
+            "--carrier",
+            carrier,
+            "--url",
+            &url,
+            "--public-url",
+            PUBLIC,
+            "-q",
+        ];
+        let ended = run(telephony(&arguments).env(variable, "another token")).await;
+        assert_eq!(ended.code, 1, "{ended:?}");
+        for says in [code, "403", "is --public-url what it believes"] {
+            assert!(ended.out.contains(says), "{says}: {}", ended.out);
+        }
+    }
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub(crate) fn explain(captured: &Captured, url: &str, secrets: &Secrets) -> Resu
         }
     }
     let account = carrier::account(Provider::Exotel, secrets, None)?;
-    explanation.library(&verify(&*account, captured.webhook(url, SystemTime::now())));
+    explanation.library(verify(&*account, captured.webhook(url, SystemTime::now())));
     Ok(explanation)
 }
 

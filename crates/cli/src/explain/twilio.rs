@@ -12,15 +12,13 @@ use telephony_testkit::engine::UrlParts;
 
 use crate::carrier;
 use crate::exit::Result;
+use crate::explain::parameters::{self, Appended, Pairs};
 use crate::explain::request::Captured;
-use crate::explain::urls::{Variant, variants};
+use crate::explain::urls::{Variant, as_web, variants};
 use crate::explain::{Explanation, hex, verify};
 use crate::secrets::Secrets;
 
 const HEADER: &str = "x-twilio-signature";
-
-/// One way to append the body to the URL, and what is wrong with it.
-type Appended = (String, Option<&'static str>);
 
 pub(crate) fn explain(
     captured: &Captured,
@@ -45,20 +43,9 @@ pub(crate) fn explain(
     if !is_first_token {
         explanation.note("it is signed with a later one of the auth tokens");
     }
-    if !variant.differences.is_empty() {
-        explanation.advice = variant
-            .url
-            .strip_suffix(captured.target.as_str())
-            .filter(|base| base.contains("://"))
-            .map(|base| {
-                format!(
-                    "the app must believe that its public URL is {}",
-                    as_web(base)
-                )
-            });
-    }
+    explanation.advice = variant.advice(captured);
     explanation.matches(&variant.url, differences);
-    let id = form(captured)
+    let id = parameters::pairs(&captured.body)
         .into_iter()
         .find(|(name, _)| name == "AccountSid");
     let account = carrier::account(
@@ -67,7 +54,7 @@ pub(crate) fn explain(
         id.as_ref().map(|(_, value)| value.as_str()),
     )?;
     let request = captured.webhook(&as_web(&variant.url), SystemTime::now());
-    explanation.library(&verify(&*account, request));
+    explanation.library(verify(&*account, request));
     Ok(explanation)
 }
 
@@ -157,102 +144,25 @@ fn sign(token: &str, url: &str, appended: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-fn form(captured: &Captured) -> Vec<(String, String)> {
-    form_urlencoded::parse(&captured.body)
-        .into_owned()
-        .collect()
-}
-
 /// The right way first, then what apps and frameworks are known to make of it.
 fn appendices(captured: &Captured) -> Vec<Appended> {
-    if captured.method != http::Method::POST || !captured.is_form() {
-        let query: Vec<_> = form_urlencoded::parse(captured.query().as_bytes())
-            .into_owned()
-            .collect();
-        return vec![
-            (String::new(), None),
-            (
-                joined(sorted(query)),
-                Some("the parameters of the query are appended as if they were a form's"),
-            ),
-        ];
+    if captured.method == http::Method::POST && captured.is_form() {
+        return parameters::appendices(&captured.body, sorted_once);
     }
-    let pairs = form(captured);
-    let raw = String::from_utf8_lossy(&captured.body).into_owned();
-    let literal = form_urlencoded::parse(raw.replace('+', "%2B").as_bytes())
-        .into_owned()
-        .collect();
-    let undecoded = raw
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let changed = |change: fn(&str) -> String| -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), change(value)))
-            .collect()
-    };
-    let filled: Vec<_> = pairs
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .cloned()
-        .collect();
+    let query = parameters::pairs(captured.query().as_bytes());
     vec![
-        (joined(sorted(pairs.clone())), None),
+        (String::new(), None),
         (
-            joined(sorted(literal)),
-            Some(
-                "a + in the body is a plus sign: the body was written down decoded, or its numbers are not encoded",
-            ),
-        ),
-        (
-            joined(sorted(undecoded)),
-            Some("the values are not percent-decoded: sign over the decoded ones"),
-        ),
-        (
-            joined(sorted(filled)),
-            Some("parameters without a value are left out: Twilio signs them, too"),
-        ),
-        (
-            joined(sorted(changed(|value| value.trim().to_owned()))),
-            Some("white space around the values is cut off"),
-        ),
-        (
-            joined(pairs.clone()),
-            Some("the parameters are not sorted by their names"),
-        ),
-        (
-            String::new(),
-            Some("the parameters of the body are left out"),
-        ),
-        (
-            raw,
-            Some("the raw body is appended, not its sorted parameters"),
+            parameters::joined(sorted_once(query)),
+            Some("the parameters of the query are appended as if they were a form's"),
         ),
     ]
 }
 
-fn sorted(mut pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+fn sorted_once(mut pairs: Pairs) -> Pairs {
     pairs.sort();
     pairs.dedup();
     pairs
-}
-
-fn joined(pairs: Vec<(String, String)>) -> String {
-    pairs
-        .into_iter()
-        .map(|(name, value)| name + &value)
-        .collect()
-}
-
-/// The library takes the web URL of a socket.
-fn as_web(url: &str) -> String {
-    match url.split_once("://") {
-        Some(("wss", rest)) => format!("https://{rest}"),
-        Some(("ws", rest)) => format!("http://{rest}"),
-        _ => url.to_owned(),
-    }
 }
 
 fn nothing_matches(explanation: &mut Explanation, captured: &Captured, tried: usize) {
@@ -266,7 +176,7 @@ fn nothing_matches(explanation: &mut Explanation, captured: &Captured, tried: us
     if captured.is_form() {
         explanation.note(format!(
             "or a parameter was added, changed or lost: there are {} here",
-            form(captured).len()
+            parameters::pairs(&captured.body).len()
         ));
     }
     explanation.note(

@@ -11,6 +11,31 @@ pub(crate) struct Variant {
     pub(crate) differences: Vec<String>,
 }
 
+impl Variant {
+    /// What the app must believe for this URL to be the expected one, if a base alone does it.
+    pub(crate) fn advice(&self, captured: &Captured) -> Option<String> {
+        if self.differences.is_empty() {
+            return None;
+        }
+        let base = self.url.strip_suffix(captured.target.as_str())?;
+        base.contains("://").then(|| {
+            format!(
+                "the app must believe that its public URL is {}",
+                as_web(base)
+            )
+        })
+    }
+}
+
+/// The library takes the web URL of a socket.
+pub(crate) fn as_web(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("wss", rest)) => format!("https://{rest}"),
+        Some(("ws", rest)) => format!("http://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
 /// One part of a URL.
 type Choice = (String, Option<String>);
 

@@ -44,7 +44,7 @@ pub(crate) fn explain(
         explanation.matches("", differences);
     }
     let account = carrier::account(Provider::Vonage, secrets, None)?;
-    explanation.library(&verify(&*account, captured.webhook(url, now)));
+    explanation.library(verify(&*account, captured.webhook(url, now)));
     Ok(explanation)
 }
 

@@ -22,6 +22,7 @@ PUBLIC = "voice.example.com"
 TOKEN = os.environ["TWILIO_AUTH_TOKEN"]
 SECRET = os.environ["VONAGE_SIGNATURE_SECRET"]
 KEY = os.environ["EXOTEL_WEBHOOK_SECRET"]
+PLIVO_TOKEN = os.environ["PLIVO_AUTH_TOKEN"]
 SLOW = 0.6
 routes = web.RouteTableDef()
 
@@ -313,6 +314,83 @@ async def exotel_echo(socket, sid, payload, fault):
 
 @routes.post("/{fault}/exotel/status")
 async def exotel_status(request):
+    return web.Response(status=500 if request.match_info["fault"] == "bad-status" else 200)
+
+
+# Plivo
+
+
+def is_plivo(request, form, scheme="https"):
+    text = f"{scheme}://{PUBLIC}{request.path}"
+    if request.query or form:
+        text += "?"
+    text += "&".join(f"{name}={value}" for name, value in sorted(request.query.items()))
+    if request.query and form:
+        text += "."
+    text += "".join(name + value for name, value in sorted(form.items()))
+    text += "." + request.headers.get("X-Plivo-Signature-V3-Nonce", "")
+    digest = hmac.new(PLIVO_TOKEN.encode(), text.encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode() in request.headers.get("X-Plivo-Signature-V3", "").split(",")
+
+
+@routes.post("/{fault}/plivo/call")
+async def plivo_call(request):
+    fault = request.match_info["fault"]
+    if not is_plivo(request, dict(await request.post())):
+        return web.Response(status=403)
+    attributes = 'bidirectional="true" keepCallAlive="true" contentType="audio/x-mulaw;rate=8000"'
+    stream = f"<Stream {attributes}>wss://{PUBLIC}/{fault}/plivo/media</Stream>"
+    if fault == "slow":
+        await asyncio.sleep(SLOW)
+    answers = {
+        "bad-xml": lambda: web.Response(text="<Response><Stream>", content_type="application/xml"),
+        "wrong-root": lambda: web.Response(text="<Answer/>", content_type="application/xml"),
+        "wrong-type": lambda: twiml(stream, "application/json"),
+        "empty": lambda: web.Response(text="", content_type="application/xml"),
+        "error": lambda: web.Response(status=500),
+        "reject": lambda: twiml("<Reject/>"),
+        "unknown-verb": lambda: twiml("<Say>Hello</Say>" + stream),
+        "one-way": lambda: twiml(stream.replace('bidirectional="true" ', "")),
+        "short": lambda: twiml(stream.replace('keepCallAlive="true" ', "")),
+        "plain-socket": lambda: twiml(stream.replace("wss:", "ws:")),
+    }
+    return answers.get(fault, lambda: twiml(stream))()
+
+
+@routes.get("/{fault}/plivo/media")
+async def plivo_media(request):
+    fault = request.match_info["fault"]
+    if fault == "no-socket" or not is_plivo(request, {}, "http"):
+        return web.Response(status=404)
+    socket = web.WebSocketResponse(autoclose=fault != "stays-open")
+    await socket.prepare(request)
+    async for message in socket:
+        if message.type != WSMsgType.TEXT:
+            break
+        event = json.loads(message.data)
+        if event["event"] != "media":
+            continue
+        media = {"contentType": "audio/x-mulaw", "sampleRate": 8000, "payload": event["media"]["payload"]}
+        if fault == "binary":
+            await socket.send_bytes(base64.b64decode(media["payload"]))
+        elif fault == "junk":
+            await socket.send_str("no JSON")
+        elif fault == "wrong-rate":
+            await socket.send_json({"event": "playAudio", "media": {**media, "sampleRate": 16000}})
+        elif fault == "wrong-stream":
+            await socket.send_json({"event": "clearAudio", "streamId": "another"})
+        else:
+            await socket.send_json({"event": "playAudio", "media": media})
+        if fault == "vanishes":
+            request.transport.abort()
+            return socket
+    if fault == "stays-open":
+        await asyncio.sleep(4)
+    return socket
+
+
+@routes.post("/{fault}/plivo/status")
+async def plivo_status(request):
     return web.Response(status=500 if request.match_info["fault"] == "bad-status" else 200)
 
 

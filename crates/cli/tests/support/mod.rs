@@ -24,7 +24,8 @@ pub const PUBLIC: &str = "https://voice.example.com";
 pub const TWILIO_TOKEN: &str = "twilio-auth-token-of-the-tests";
 pub const VONAGE_SECRET: &str = "vonage-signature-secret-of-the-tests";
 pub const EXOTEL_SECRET: &str = "exotel-webhook-secret-of-the-tests";
-const VARIABLES: [(&str, &str); 10] = [
+pub const PLIVO_TOKEN: &str = "plivo-auth-token-of-the-tests";
+const VARIABLES: [(&str, &str); 12] = [
     ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001"),
     ("TWILIO_AUTH_TOKEN", TWILIO_TOKEN),
     ("VONAGE_API_KEY", "a1b2c3d4"),
@@ -41,6 +42,8 @@ const VARIABLES: [(&str, &str); 10] = [
     ("EXOTEL_API_KEY", "example-key"),
     ("EXOTEL_API_TOKEN", "example-token"),
     ("EXOTEL_WEBHOOK_SECRET", EXOTEL_SECRET),
+    ("PLIVO_AUTH_ID", "MA00000000000000000001"),
+    ("PLIVO_AUTH_TOKEN", PLIVO_TOKEN),
 ];
 /// No command here takes longer, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);

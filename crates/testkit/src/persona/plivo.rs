@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::engine::{Call, RestApi};
+use crate::engine::{Call, RestApi, Webhook};
 use crate::persona::Persona;
 use crate::persona::plivo::rest::PlivoRest;
 use crate::persona::plivo::session::Session;
@@ -15,6 +15,7 @@ use crate::persona::plivo::session::Session;
 mod elements;
 mod gather;
 mod outbound;
+mod resign;
 mod rest;
 mod schema;
 mod session;
@@ -102,6 +103,10 @@ impl Persona for Plivo {
 
     fn rest(&self) -> Option<Arc<dyn RestApi>> {
         Some(Arc::new(PlivoRest::new(self.account.clone())))
+    }
+
+    fn sign(&self, webhook: Webhook) -> Webhook {
+        resign::signed(&self.account, webhook)
     }
 
     async fn run(&self, call: &Call) {
