@@ -38,8 +38,8 @@ use telephony_core::media::MediaSocket;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WsOptions {
-    /// Bytes read at once; allocated for each socket, and cleared before each read. Default 2 KiB: more than one message of
-    /// 20 ms. The library's own default of 128 KiB is what most of a call's memory would be.
+    /// Bytes read at once; twice as much is allocated for each socket, and this much is cleared before each look. Default
+    /// 1 KiB: one message of 20 ms. The library's own default of 128 KiB is what most of a call's memory would be.
     pub read_buffer: usize,
     /// Bytes gathered before they are written without a flush. Default 4 KiB.
     pub write_buffer: usize,
@@ -50,7 +50,7 @@ pub struct WsOptions {
 impl Default for WsOptions {
     fn default() -> Self {
         Self {
-            read_buffer: 2 << 10,
+            read_buffer: 1 << 10,
             write_buffer: 4 << 10,
             max_message: 1 << 20,
         }
