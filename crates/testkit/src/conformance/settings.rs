@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use telephony_core::{ErrorKind, Marks, Ports, Registry, Settings, Telephony, Verb, WebhookKind};
+use telephony_core::{
+    Clear, ErrorKind, Marks, Ports, Registry, Settings, Telephony, Verb, WebhookKind,
+};
 
 use crate::conformance::bench::Bench;
+use crate::conformance::message::Media;
 use crate::conformance::operations::{NAMES, operation_of};
 
 /// There is a message for each thing that is claimed.
@@ -53,6 +56,24 @@ pub(super) fn messages(bench: &Bench<'_>, carrier: &Arc<dyn Telephony>) {
         }
         if capabilities.marks == Marks::Echoed {
             need(shows("mark "), "a mark that comes back");
+        }
+        // Without these, nothing that is sent could be compared.
+        let any = |is_there: fn(&Media) -> bool| bench.media().any(|(_, media)| is_there(media));
+        need(
+            any(|media| media.said.sends.audio.is_some()),
+            "the form of audio to the carrier (`sends.audio`)",
+        );
+        if capabilities.marks == Marks::Echoed {
+            need(
+                any(|media| media.said.sends.mark.is_some()),
+                "the form of a mark to the carrier (`sends.mark`)",
+            );
+        }
+        if capabilities.clear != Clear::Nothing {
+            need(
+                any(|media| media.said.sends.clear.is_some()),
+                "the form of a clear to the carrier (`sends.clear`)",
+            );
         }
     }
     for name in NAMES {
