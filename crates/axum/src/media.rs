@@ -6,6 +6,7 @@ use axum::extract::Request;
 use http::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
@@ -25,6 +26,8 @@ const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
 /// The first and the longest pause until a store that failed is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the end of a call waits for a store that fails.
+const SHORT_OUTAGE: Duration = Duration::from_secs(3);
 
 pub(crate) async fn upgrade(
     server: &Arc<Inner>,
@@ -64,7 +67,7 @@ pub(crate) async fn upgrade(
                 let token = MediaToken::parse(&token);
                 // It may be claimed all the same.
                 if let (Retry::OutcomeUnknown, Ok(token)) = (error.retry(), token) {
-                    leave_later(&server, &token, Leave::Free).await;
+                    leave(&server, &token, Leave::Free).await;
                 }
                 return;
             }
@@ -105,27 +108,23 @@ async fn claim(
     Ok((response, token, claimed))
 }
 
-/// While the store takes a stream for live, nobody asks the carrier about its call. If we end before it does not any more, our
-/// lease does it.
-async fn leave_later(server: &Inner, token: &MediaToken, how: Leave) {
-    let left = async {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            tokio::time::sleep(pause).await;
-            let store = server.calls.store();
-            let left = match how {
-                Leave::Free => store.release_token(token).await,
-                Leave::Over => store.finish_stream(token).await,
-            };
-            if left.is_ok() {
-                return;
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+/// Lets go of a token, as often as it takes: while the store takes a stream for live, nobody asks the carrier about its call.
+/// If we end before it does not any more, our lease does it.
+async fn leave(server: &Inner, token: &MediaToken, how: Leave) {
+    let store = server.calls.store();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let left = match how {
+            Leave::Free => store.release_token(token).await,
+            Leave::Over => store.finish_stream(token).await,
+        };
+        let Err(error) = left else { return };
+        tracing::error!(%error, ?how, "the call store did not take that a media token is let go of; trying again");
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = server.stopping.cancelled() => return,
         }
-    };
-    tokio::select! {
-        () = left => {}
-        () = server.stopping.cancelled() => {}
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -193,9 +192,7 @@ impl Stream {
                 Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                     tracing::warn!(%error, "media socket refused after its start");
                     // Not given back: who had the token once has it again.
-                    if self.finish().await.is_err() {
-                        leave_later(&self.server, &self.token, Leave::Over).await;
-                    }
+                    leave(&self.server, &self.token, Leave::Over).await;
                 }
                 Err(error) => self.release(&error.to_string()).await,
             }
@@ -301,25 +298,15 @@ impl Stream {
     }
 
     async fn note_end(&self, reason: EndReason) {
-        let finished = self.finish().await;
+        let mut left = pin!(leave(&self.server, &self.token, Leave::Over));
+        // A short outage must not look like another stream of the call that is up.
+        let is_left = tokio::time::timeout(SHORT_OUTAGE, &mut left).await.is_ok();
         self.server
             .calls
             .stream_is_over(self.claimed.clone(), reason);
-        if let Err(error) = finished {
-            tracing::error!(%error, "the call store did not take the stream's end; trying again");
-            leave_later(&self.server, &self.token, Leave::Over).await;
+        if !is_left {
+            left.await;
         }
-    }
-
-    /// A short outage must not look like another stream of the call that is up.
-    async fn finish(&self) -> Result<()> {
-        for pause in [100, 500, 2_500] {
-            if self.store().finish_stream(&self.token).await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-        self.store().finish_stream(&self.token).await
     }
 
     /// A stream that has started proves that the call is up, and may be the first to tell its id.
@@ -345,9 +332,6 @@ impl Stream {
     /// The handshake failed: the carrier may try again.
     async fn release(&self, why: &str) {
         tracing::warn!(why, "media socket did not start");
-        if let Err(error) = self.store().release_token(&self.token).await {
-            tracing::error!(%error, "the media token could not be released; trying again");
-            leave_later(&self.server, &self.token, Leave::Free).await;
-        }
+        leave(&self.server, &self.token, Leave::Free).await;
     }
 }

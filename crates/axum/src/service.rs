@@ -1,18 +1,20 @@
 //! A webhook's way: verify, read, remember, ask the app, reply.
 
+mod record;
+mod repeats;
+mod write;
+
+use self::repeats::{again, repeatable, to_keep};
 use crate::handler::EventContext;
 use crate::server::Inner;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
-use std::hash::{Hash as _, Hasher as _};
+use http::{Method, Response, StatusCode};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use telephony_core::meter::{self, Verdict};
 use telephony_core::{
-    Answer, Answered, CallEvent, CallEventKind, CallId, CallKey, CallLinks, CallRecord, CallStore,
-    CarrierCall, Direction, Error, ErrorKind, FirstTime, IncomingCall, KeptAnswer, LegReport,
-    LegRole, MediaToken, NewCall, RejectReason, Report, RequestName, Result, Telephony,
-    TransferOutcome, Transition, Verified, WebhookKind, WebhookRequest, verify,
+    Answer, Answered, CallEvent, CallId, CallLinks, CallRecord, CallStore, Error, ErrorKind,
+    FirstTime, Report, Result, Telephony, Verified, WebhookKind, WebhookRequest, verify,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -229,64 +231,6 @@ impl<'a> Webhook<'a> {
         self.write_reply(request, &record.key, answer).await
     }
 
-    async fn write_reply(
-        &self,
-        request: &Verified,
-        key: &CallKey,
-        answer: Option<Answer>,
-    ) -> Result<Answered> {
-        let write =
-            |answer: &Answer, links: &CallLinks| self.carrier.reply(request, Some(answer), links);
-        match self.write_or_fall_back(key, answer, write).await {
-            // This callback takes no answer: acknowledged all the same.
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                tracing::warn!(%error, "the app's answer does not fit this callback");
-                self.acknowledge(request, Some(key.clone()))
-            }
-            result => result,
-        }
-    }
-
-    /// The app's answer to an event is a transfer.
-    async fn move_by_answer(
-        &self,
-        request: &Verified,
-        key: &CallKey,
-        answer: Answer,
-    ) -> Result<Answered> {
-        let calls = &self.server.calls;
-        let media = MediaToken::random(&*calls.ports().random)?;
-        let trial = calls.links(self.carrier.account(), key).with_media(media);
-        // What was offered to the call before stays good if this callback takes no such answer.
-        if let Err(error) = self.carrier.reply(request, Some(&answer), &trial) {
-            tracing::error!(%error, "the app's answer cannot be given here");
-            return self.write_reply(request, key, None).await;
-        }
-        let number = self.store().begin_transfer(key).await?;
-        let answered = self.write_reply(request, key, Some(answer)).await;
-        let outcome = match &answered {
-            Ok(_) => TransferOutcome::Taken,
-            Err(_) => TransferOutcome::Refused,
-        };
-        self.server.calls.end_transfer(key, number, outcome).await;
-        answered
-    }
-
-    /// Some carriers repeat what they found out with every later report. [`None`] if the app knows it.
-    async fn once(&self, record: &CallRecord, event: CallEvent) -> Result<Option<CallEvent>> {
-        let CallEventKind::MachineDetected(by) = &event.kind else {
-            return Ok(Some(event));
-        };
-        let name = RequestName::new(record.account.clone(), format!("{} {by:?}", record.key));
-        let first = self.store().first_time(&name, Duration::ZERO).await?;
-        if !matches!(first, FirstTime::Yes) {
-            return Ok(None);
-        }
-        let known = KeptAnswer::new(200, None, Bytes::new())?;
-        self.store().keep_answer(&name, Some(known)).await?;
-        Ok(Some(event))
-    }
-
     /// Tells the app of events, in order, and gives its first answer; [`None`] if it is late or panics. What it does about
     /// the events goes on then: the carrier's deadline is for the answer only.
     async fn tell_app(
@@ -336,16 +280,6 @@ impl<'a> Webhook<'a> {
         }
     }
 
-    /// What goes back where nothing is to be done.
-    fn acknowledge(&self, request: &Verified, key: Option<CallKey>) -> Result<Answered> {
-        let key = match key {
-            Some(key) => key,
-            None => CallKey::random(&*self.server.calls.ports().random)?,
-        };
-        let links = self.server.calls.links(self.carrier.account(), &key);
-        self.carrier.reply(request, None, &links)
-    }
-
     /// The status route knows what it expects, but some carriers send everything to one URL.
     fn read_events(&self, request: &Verified) -> Result<(Option<CallId>, Vec<CallEvent>)> {
         if request.request().kind == WebhookKind::Status
@@ -355,71 +289,6 @@ impl<'a> Webhook<'a> {
             return Ok((id, events));
         }
         self.carrier.catch_all_status_callback(request)
-    }
-
-    async fn open(&self, call: &IncomingCall) -> Result<CallRecord> {
-        let key = CallKey::random(&*self.server.calls.ports().random)?;
-        let parties = (call.from().clone(), call.to().clone());
-        let new = NewCall::new(
-            key,
-            call.provider().clone(),
-            call.account().clone(),
-            call.direction(),
-            parties,
-        )
-        .with_call_id(call.id().cloned())
-        .with_home(call.home().map(str::to_owned))
-        .with_status(call.status());
-        let key = new.key.clone();
-        let record = self.store().open(new).await?;
-        // Somebody else may have been faster.
-        if record.key == key {
-            meter::call_started(&record.provider, record.direction);
-        }
-        Ok(record)
-    }
-
-    /// The call, if we have it: one that we placed, of which the carrier hands our key back, or one that it asks about again.
-    async fn find_known(&self, call: &IncomingCall) -> Result<Option<CallRecord>> {
-        if let Some(key) = call.key()
-            && let Some(mut record) = self.store().find(key).await?
-            && record.account == *call.account()
-            && record.direction == Direction::Outbound
-        {
-            if let (None, Some(id)) = (&record.call_id, call.id()) {
-                let carriers = CarrierCall::new(id.clone()).at(call.home().map(str::to_owned));
-                self.store().attach(&record.key, &carriers).await?;
-                record.call_id = Some(id.clone());
-            }
-            return Ok(Some(record));
-        }
-        match call.id() {
-            Some(id) => self.store().find_by_id(call.account(), id).await,
-            None => Ok(None),
-        }
-    }
-
-    /// The account has as many calls as it may have: busy, as well as the carrier can say it.
-    fn refuse(&self, request: &Verified, call: &IncomingCall) -> Result<Answered> {
-        let key = CallKey::random(&*self.server.calls.ports().random)?;
-        let links = self.server.calls.links(self.carrier.account(), &key);
-        for answer in [Answer::reject(RejectReason::Busy), Answer::hang_up()] {
-            match self.carrier.incoming_call(call, &answer, &links) {
-                Err(error) if error.kind() == ErrorKind::Unsupported => {}
-                result => return result,
-            }
-        }
-        self.carrier.reply(request, None, &links)
-    }
-
-    /// What the call is to do next, if that was decided before the carrier asked.
-    async fn take_next(&self, request: &Verified, record: &CallRecord) -> Result<Option<Answer>> {
-        let name = match &request.authenticated().replay_key {
-            Some(key) => key.clone(),
-            // Two questions that say the same may be two, so each is one of its own.
-            None => CallKey::random(&*self.server.calls.ports().random)?.to_string(),
-        };
-        self.store().take_next(&record.key, &name).await
     }
 
     fn store(&self) -> &Arc<dyn CallStore> {
@@ -432,135 +301,6 @@ impl<'a> Webhook<'a> {
         if let Some(id) = &record.call_id {
             span.record("call_id", tracing::field::display(id));
         }
-    }
-
-    /// The call of a callback: by our key in the URL, else by the carrier's id. A call that asks what to do next and that we
-    /// never heard of (its first request went elsewhere) is opened now.
-    async fn find(
-        &self,
-        request: &Verified,
-        key: Option<&str>,
-        id: Option<&CallId>,
-        events: &[CallEvent],
-    ) -> Result<Option<CallRecord>> {
-        let store = self.store();
-        let account = request.account();
-        let by_key = match key.map(CallKey::parse) {
-            Some(Ok(key)) => store
-                .find(&key)
-                .await?
-                .filter(|record| record.account == *account),
-            _ => None,
-        };
-        let mut record = by_key;
-        if record.is_none()
-            && let Some(id) = id
-        {
-            record = store.find_by_id(account, id).await?;
-        }
-        if record.is_none()
-            && request.request().kind == WebhookKind::NextStep
-            && let Ok(call) = self.carrier.accept_call(request)
-        {
-            record = Some(self.open(&call).await?);
-        }
-        if let Some(record) = &mut record {
-            let status = events.iter().find(|event| event.status().is_some());
-            if let (None, Some(id)) = (
-                &record.call_id,
-                status.and_then(|event| event.call_id.as_ref()),
-            ) {
-                store
-                    .attach(&record.key, &CarrierCall::new(id.clone()))
-                    .await?;
-                record.call_id = Some(id.clone());
-            }
-            self.note(record);
-        }
-        Ok(record)
-    }
-
-    /// Applies an event to the call. [`None`] if the app need not hear of it: a status that came late or again.
-    async fn remember(
-        &self,
-        record: &mut Option<CallRecord>,
-        mut event: CallEvent,
-    ) -> Result<Option<CallEvent>> {
-        let (record, status) = match (record, event.status()) {
-            (Some(record), Some(status)) => (record, status),
-            (Some(record), None) => return self.once(record, event).await,
-            (None, _) => return Ok(Some(event)),
-        };
-        let is_other_leg =
-            matches!((&event.call_id, &record.call_id), (Some(leg), Some(call)) if leg != call);
-        if is_other_leg {
-            let leg = LegReport::new(
-                event.call_id.clone(),
-                LegRole::Other,
-                Some(status),
-                status.as_str(),
-            );
-            event.kind = CallEventKind::Leg(leg);
-            return Ok(Some(event));
-        }
-        let update = self.server.calls.update_status(&record.key, status).await?;
-        record.status = update.status;
-        if update.transition == Transition::Advanced
-            && !status.is_terminal()
-            && record.ended.is_some()
-        {
-            self.server.calls.end_again(record.clone());
-        }
-        Ok((update.transition == Transition::Advanced).then_some(event))
-    }
-
-    /// Writes what was decided before the carrier asked; [`None`] if it does not fit what asks, and then it is kept.
-    async fn write_next(
-        &self,
-        key: &CallKey,
-        next: Answer,
-        write: impl Fn(&Answer, &CallLinks) -> Result<Answered>,
-    ) -> Result<Option<Answered>> {
-        let links = self.prepare(key, &next).await?;
-        match write(&next, &links) {
-            Ok(answered) => Ok(Some(answered)),
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                tracing::debug!(%error, "what was decided for the call does not fit here: the app is asked");
-                self.store().set_next(key, Some(next)).await?;
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Writes the app's answer; the fallback if there is none or the carrier cannot express it.
-    async fn write_or_fall_back(
-        &self,
-        key: &CallKey,
-        answer: Option<Answer>,
-        write: impl Fn(&Answer, &CallLinks) -> Result<Answered>,
-    ) -> Result<Answered> {
-        if let Some(answer) = answer {
-            match self
-                .prepare(key, &answer)
-                .await
-                .and_then(|links| write(&answer, &links))
-            {
-                Ok(answered) => return Ok(answered),
-                Err(error) => {
-                    tracing::error!(%error, "the app's answer cannot be given; the fallback goes out")
-                }
-            }
-        }
-        let fallback = &self.server.options.fallback;
-        let links = self.prepare(key, fallback).await?;
-        write(fallback, &links)
-    }
-
-    /// The call's links, with a media token if the answer needs one.
-    async fn prepare(&self, key: &CallKey, answer: &Answer) -> Result<CallLinks> {
-        let calls = &self.server.calls;
-        calls.links_for(self.carrier.account(), key, answer).await
     }
 
     /// Sends what the carrier wants told by REST, after the response and in order.
@@ -582,52 +322,6 @@ impl<'a> Webhook<'a> {
         };
         self.server.tasks.spawn(send.in_current_span());
     }
-}
-
-/// What tells a request from others where the carrier has nothing that does: its URL and body.
-fn fingerprint(request: &WebhookRequest) -> String {
-    let mut hasher = std::hash::DefaultHasher::new();
-    (&request.public_url, &request.body).hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
-}
-
-/// What a request is called that may come again and must be answered as the first time: by the carrier's own token, or, if
-/// it only tells something, by all that it says. Two questions that say the same may be two: a key that was pressed twice.
-fn repeatable(request: &Verified) -> Option<RequestName> {
-    let name = match (&request.authenticated().replay_key, request.request().kind) {
-        (Some(key), _) => key.clone(),
-        (None, WebhookKind::Status | WebhookKind::Event) => fingerprint(request.request()),
-        (None, _) => return None,
-    };
-    Some(RequestName::new(request.account().clone(), name))
-}
-
-/// The answer as it can be given again: what has headers of its own cannot.
-fn to_keep(answered: &Answered) -> Option<KeptAnswer> {
-    let response = &answered.response;
-    let headers = response.headers();
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .map(|value| value.to_str());
-    let others = headers.len() - usize::from(content_type.is_some());
-    let content_type = content_type.transpose().ok()?;
-    let status = response.status().as_u16();
-    let kept = KeptAnswer::new(status, content_type, response.body().clone());
-    // What another node could do better is not kept.
-    let is_good = others == 0 && !response.status().is_server_error();
-    kept.ok().filter(|_| is_good)
-}
-
-fn again(kept: KeptAnswer) -> Answered {
-    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-    let mut answered = Answered::empty(status);
-    *answered.response.body_mut() = kept.body;
-    let content_type = kept.content_type.map(HeaderValue::try_from);
-    if let Some(Ok(content_type)) = content_type {
-        let headers = answered.response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, content_type);
-    }
-    answered
 }
 
 /// Tells the app what no callback told.

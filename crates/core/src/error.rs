@@ -307,10 +307,10 @@ mod tests {
     #[test]
     fn is_one_pointer_wide_and_one_line() {
         assert_eq!(size_of::<Error>(), size_of::<usize>());
-        let error = Error::malformed("first\r\nsecond +14155550100 third").with_provider("twilio");
+        let error = Error::malformed("first\r\nsecond +14155550100 third").with_provider("acme");
         assert_eq!(
             error.to_string(),
-            "twilio: read webhook: first  second [number] third"
+            "acme: read webhook: first  second [number] third"
         );
         assert!(!format!("{error:?}").contains("4155550100"));
     }

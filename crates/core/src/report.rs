@@ -269,7 +269,7 @@ mod tests {
     fn numbers_are_there_for_programs_and_hidden_from_debug() {
         let (from, to) = (Party::parse("+14155550100"), Party::parse("+14155550199"));
         let id = CallId::new("CA1").unwrap();
-        let provider = ProviderName::from_static("twilio");
+        let provider = ProviderName::from_static("acme");
         let report = Report::placed(
             &provider,
             &from,
