@@ -22,12 +22,13 @@ use telephony::Provider;
 use telephony_testkit::{EndedBy, Operation};
 
 /// What tests have no time to wait for.
-const QUICK: [&str; 5] = [
+const QUICK: [&str; 6] = [
     "lease=2",
     "housekeeping=0.3",
     "keep-ended=3",
     "keep-answers=3",
     "silent-after=1",
+    "confirm-after=1",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

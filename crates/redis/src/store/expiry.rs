@@ -7,7 +7,7 @@ use crate::record::{Fields, account, after_from_text, call_id, record, to_json, 
 use crate::script;
 use futures_util::future::try_join_all;
 use telephony_core::{
-    CallKey, CallRecord, ClaimedStream, EndReason, Expired, MediaToken, NodeId, Result,
+    CallKey, CallRecord, Claim, ClaimedStream, EndReason, Expired, NodeId, Result,
 };
 
 const EXPIRE: &str = "find expired calls";
@@ -135,8 +135,8 @@ impl RedisStore {
                 return Ok(());
             }
             for stream in held {
-                let (token, key) = read_held(&stream)?;
-                orphans.extend(self.orphan(&token, key, node).await?);
+                let (claim, key) = read_held(&stream)?;
+                orphans.extend(self.orphan(&claim, key).await?);
                 let mut command = redis::cmd("SREM");
                 command.arg(&name).arg(&stream);
                 let _: u64 = self.command(EXPIRE, command).await?;
@@ -144,16 +144,11 @@ impl RedisStore {
         }
     }
 
-    async fn orphan(
-        &self,
-        token: &MediaToken,
-        key: CallKey,
-        node: &NodeId,
-    ) -> Result<Option<ClaimedStream>> {
+    async fn orphan(&self, claim: &Claim, key: CallKey) -> Result<Option<ClaimedStream>> {
         let mut orphan = self.on_call(&script::ORPHAN, &key);
         orphan
-            .arg(token.as_str())
-            .arg(node.as_str())
+            .arg(claim.token.as_str())
+            .arg(claim.number)
             .arg(to_json(&EndReason::NodeLost)?);
         let (code, after, transfers, fields): (u8, String, String, Fields) =
             self.ask(EXPIRE, orphan).await?;

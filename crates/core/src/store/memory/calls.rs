@@ -5,15 +5,16 @@ mod expiry;
 use super::guard::{Accounts, Leases};
 use super::{MemoryStoreOptions, NodeId};
 use crate::store::{
-    CallRecord, ClaimedStream, DataChanges, MAX_DATA_NAMES, MAX_HISTORY, MAX_TOKENS, MediaGrant,
-    NewCall, StatusUpdate, StorePolicy, TransferOutcome, too_much_data,
+    CallRecord, Claim, ClaimedStream, DataChanges, MAX_DATA_NAMES, MAX_HISTORY, MAX_OPEN_TRANSFERS,
+    MAX_TOKENS, MediaGrant, NewCall, PlannedEnd, StatusUpdate, StorePolicy, TransferOutcome,
+    too_much_data,
 };
 use crate::{
     AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, EndReason, Error,
     ErrorKind, MediaToken, Result, Transition,
 };
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 type Ended = watch::Receiver<Option<EndReason>>;
@@ -70,7 +71,8 @@ struct Token {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TokenState {
     Offered,
-    Claimed(NodeId),
+    /// By that node, with a claim of that number.
+    Claimed(NodeId, u64),
     /// The stream has come and gone.
     Over,
 }
@@ -78,9 +80,13 @@ enum TokenState {
 impl Token {
     fn holder(&self) -> Option<&NodeId> {
         match &self.state {
-            TokenState::Claimed(node) => Some(node),
+            TokenState::Claimed(node, _) => Some(node),
             _ => None,
         }
+    }
+
+    fn is_held_by(&self, claim: &Claim) -> bool {
+        matches!(self.state, TokenState::Claimed(_, number) if number == claim.number)
     }
 }
 
@@ -88,16 +94,24 @@ impl Entry {
     fn touch(&mut self, now: SystemTime, policy: &StorePolicy) {
         self.seen = now;
         self.asked = 0;
-        self.ask_at = now + policy.silent_pause(0);
+        self.ask_at = now + self.pause(policy);
+    }
+
+    /// How long until its carrier should be asked.
+    fn pause(&self, policy: &StorePolicy) -> Duration {
+        match self.record.ended.is_some() || self.record.planned_end.is_some() {
+            true => policy.confirm_pause(self.asked),
+            false => policy.silent_pause(self.asked),
+        }
     }
 
     /// Whether this was the first.
-    fn end(&mut self, reason: EndReason, now: SystemTime) -> bool {
+    fn end(&mut self, reason: EndReason, now: SystemTime, policy: &StorePolicy) -> bool {
         if self.record.ended.is_some() {
             return false;
         }
         self.record.ended = Some(reason.clone());
-        self.seen = now;
+        self.touch(now, policy);
         self.ended.send_replace(Some(reason));
         true
     }
@@ -287,7 +301,7 @@ impl Calls {
     pub(super) fn claim(
         &mut self,
         account: &AccountLabel,
-        name: &MediaToken,
+        claim: &Claim,
         node: &NodeId,
         now: SystemTime,
         policy: &StorePolicy,
@@ -300,7 +314,7 @@ impl Calls {
                 "there is no such media token, or its time is over",
             )
         };
-        let token = self.tokens.get_mut(name).ok_or_else(unknown)?;
+        let token = self.tokens.get_mut(&claim.token).ok_or_else(unknown)?;
         let entry = self.by_key.get_mut(&token.key).ok_or_else(unknown)?;
         let is_late = token.expires.is_some_and(|expires| expires <= now);
         if entry.record.account != *account || (token.state == TokenState::Offered && is_late) {
@@ -309,15 +323,16 @@ impl Calls {
         if entry.record.ended.is_some() {
             return Err(has_ended(OPERATION));
         }
-        if token.state != TokenState::Offered {
+        if token.state != TokenState::Offered && !token.is_held_by(claim) {
             return Err(Error::new(
                 ErrorKind::AlreadyClaimed,
                 OPERATION,
                 "another socket has this stream",
             ));
         }
-        token.state = TokenState::Claimed(node.clone());
+        token.state = TokenState::Claimed(node.clone(), claim.number);
         entry.was_claimed = true;
+        entry.record.planned_end = None;
         entry.touch(now, policy);
         self.leases.renew(node, now, policy.lease);
         let (then, transfers) = (token.then, token.transfers);
@@ -325,9 +340,9 @@ impl Calls {
         Ok(ClaimedStream::new(call, then, transfers))
     }
 
-    pub(super) fn release(&mut self, name: &MediaToken, node: &NodeId) {
-        if let Some(token) = self.tokens.get_mut(name)
-            && token.holder() == Some(node)
+    pub(super) fn release(&mut self, claim: &Claim) {
+        if let Some(token) = self.tokens.get_mut(&claim.token)
+            && token.is_held_by(claim)
         {
             token.state = TokenState::Offered;
         }
@@ -335,18 +350,23 @@ impl Calls {
 
     pub(super) fn finish(
         &mut self,
-        name: &MediaToken,
-        node: &NodeId,
+        claim: &Claim,
+        ends: Option<&EndReason>,
         now: SystemTime,
         policy: &StorePolicy,
     ) {
-        if let Some(token) = self.tokens.get_mut(name)
-            && token.holder() == Some(node)
+        if let Some(token) = self.tokens.get_mut(&claim.token)
+            && token.is_held_by(claim)
         {
             token.state = TokenState::Over;
             if let Some(entry) = self.by_key.get_mut(&token.key)
                 && entry.record.ended.is_none()
             {
+                // What a later transfer made of the call does not end with an older stream.
+                if let Some(reason) = ends.filter(|_| entry.record.moved <= token.transfers) {
+                    let planned = PlannedEnd::new(reason.clone(), token.transfers);
+                    entry.record.planned_end = Some(planned);
+                }
                 entry.touch(now, policy);
             }
         }
@@ -416,10 +436,13 @@ impl Calls {
         })
     }
 
-    pub(super) fn begin_transfer(&mut self, key: &CallKey) -> Result<u32> {
+    pub(super) fn begin_transfer(&mut self, key: &CallKey, now: SystemTime) -> Result<u32> {
         let record = &mut self.entry(key, "begin transfer")?.record;
         record.transfers = record.transfers.saturating_add(1);
-        record.open_transfers = record.open_transfers.saturating_add(1);
+        record.open_transfers.insert(record.transfers, now);
+        if record.open_transfers.len() > MAX_OPEN_TRANSFERS {
+            record.open_transfers.pop_first();
+        }
         Ok(record.transfers)
     }
 
@@ -435,11 +458,14 @@ impl Calls {
             .get_mut(key)
             .ok_or_else(|| not_found("end transfer"))?;
         let record = &mut entry.record;
-        record.open_transfers = record.open_transfers.saturating_sub(1);
+        record.open_transfers.remove(&number);
         if outcome == TransferOutcome::Refused {
             return Ok(());
         }
         record.moved = record.moved.max(number);
+        record
+            .planned_end
+            .take_if(|planned| planned.transfers < number);
         if outcome == TransferOutcome::Taken {
             let is_void = |old: &MediaToken| {
                 tokens.get(old).is_none_or(|token| {
@@ -472,7 +498,7 @@ impl Calls {
                 entry.record.history.push((now, status));
             }
             if status.is_terminal() {
-                self.end(key, EndReason::CallEnded(status), now);
+                self.end(key, EndReason::CallEnded(status), now, policy);
             }
         }
         let status = self.entry(key, "update call status")?.record.status;
@@ -485,9 +511,10 @@ impl Calls {
         key: &CallKey,
         reason: EndReason,
         now: SystemTime,
+        policy: &StorePolicy,
     ) -> Option<bool> {
         let entry = self.by_key.get_mut(key)?;
-        let is_first = entry.end(reason, now);
+        let is_first = entry.end(reason, now, policy);
         if is_first {
             self.accounts.release(&entry.record.account);
         }
