@@ -4,6 +4,8 @@
 
 mod support;
 
+use bytes::Bytes;
+use http::{Method, Request, Response};
 use std::fmt;
 use std::sync::Arc;
 use support::{TWILIO_SID, twilio_signature};
@@ -13,10 +15,10 @@ use telephony::media::{
 };
 use telephony::{
     AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierCall, CarrierEntry, ConfigKey, Direction, Dtmf, Error, Handover, IncomingCall,
-    Operation, OutboundCall, PlacedCall, Ports, ProviderName, Recording, RecordingAudio,
-    RecordingId, Registry, Result, Settings, Step, Telephony, Verb, Verified, WebhookKind,
-    WebhookRequest,
+    CarrierCall, CarrierEntry, ConfigKey, Direction, Dtmf, Error, Handover, HttpClient,
+    IncomingCall, Operation, OutboundCall, PlacedCall, Ports, ProviderName, Recording,
+    RecordingAudio, RecordingId, Registry, Result, Settings, Step, Telephony, Verb, Verified,
+    WebhookKind, WebhookRequest,
 };
 use telephony_testkit::Conformance;
 use telephony_testkit::conformance::Rule;
@@ -69,7 +71,12 @@ fn open(label: AccountLabel, mut settings: Settings, ports: &Ports) -> Result<Ar
     }
     let mut registry = Registry::new();
     telephony::twilio::register(&mut registry)?;
-    let inner = registry.open("twilio", Some(label), settings, ports)?;
+    let http = FaultyHttp {
+        inner: Arc::clone(&ports.http),
+        fault: fault.clone(),
+    };
+    let ports = ports.clone().with_http(Arc::new(http));
+    let inner = registry.open("twilio", Some(label), settings, &ports)?;
     Ok(Arc::new(Faulty { inner, fault }))
 }
 
@@ -124,6 +131,13 @@ impl Telephony for Faulty {
         match self.fault.as_str() {
             "takes everybody's requests" => Ok(Authenticated::new()),
             "takes nobody's requests" => Err(Error::unauthenticated("no")),
+            "takes the URL's signature for a body's" => {
+                let mut bare = request.clone();
+                bare.method = Method::GET;
+                bare.body = Bytes::new();
+                let of_url = self.inner.authenticate(&bare);
+                self.inner.authenticate(request).or(of_url)
+            }
             _ => self.inner.authenticate(request),
         }
     }
@@ -290,6 +304,38 @@ impl MediaCodec for FaultyCodec {
     }
 }
 
+/// Sends requests that are not quite what they should be.
+#[derive(Debug)]
+struct FaultyHttp {
+    inner: Arc<dyn HttpClient>,
+    fault: String,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for FaultyHttp {
+    async fn execute(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        let (mut head, body) = request.into_parts();
+        let mut form = std::str::from_utf8(&body).unwrap().to_owned();
+        match self.fault.as_str() {
+            "gives up what is to be ended" => {
+                form = form.replace("Status=completed", "Status=canceled");
+            }
+            "calls another number" => form = form.replace("14155550199", "14155550177"),
+            "tells its token" => form = form.replace("Event=ringing", &format!("Event={TOKEN}")),
+            "forgets a field" => form = form.replace("&StatusCallbackMethod=POST", ""),
+            "adds a field" if !form.is_empty() => form += "&Trim=trim-silence",
+            "sends no form" => drop(head.headers.remove("content-type")),
+            "asks for all at once" => {
+                let uri = head.uri.to_string().replace("PageSize=50", "PageSize=1000");
+                head.uri = uri.parse().unwrap();
+            }
+            _ => {}
+        }
+        let request = Request::from_parts(head, form.into());
+        self.inner.execute(request).await
+    }
+}
+
 #[test]
 fn a_carrier_without_a_fault_obeys_all_rules() {
     with_fault("none").run().unwrap();
@@ -302,6 +348,7 @@ fn each_fault_breaks_its_rule() {
         ("takes nobody's requests", Rule::GoodRequests),
         ("takes everybody's requests", Rule::Mutations),
         ("takes everybody's requests", Rule::ForeignRequests),
+        ("takes the URL's signature for a body's", Rule::OtherMethods),
         ("mistakes the direction", Rule::Calls),
         ("forgets events", Rule::Events),
         ("panics on bytes", Rule::ReadersNeverPanic),
@@ -310,6 +357,7 @@ fn each_fault_breaks_its_rule() {
         ("does not claim to speak", Rule::UnclaimedSteps),
         ("does not escape", Rule::HostileAnswers),
         ("does not hang up", Rule::ClaimedOperations),
+        ("gives up what is to be ended", Rule::OperationRequests),
         ("does not claim to send keys", Rule::UnclaimedOperations),
         ("calls again", Rule::BrokenOperations),
         ("is deaf to keys", Rule::MediaMessages),
@@ -329,6 +377,44 @@ fn each_fault_breaks_its_rule() {
 }
 
 #[test]
+fn a_request_that_differs_is_described_without_numbers_and_secrets() {
+    for (fault, finding) in [
+        (
+            "gives up what is to be ended",
+            "`form/Status` is \"canceled\" and should be \"completed\"",
+        ),
+        (
+            "calls another number",
+            "`form/To` is \"[number]\" and should be \"+[a number]\"",
+        ),
+        (
+            "tells its token",
+            "`form/StatusCallbackEvent/[a secret]` is sent, and the message does not have it",
+        ),
+        ("forgets a field", "`form/StatusCallbackMethod` is missing"),
+        (
+            "adds a field",
+            "`form/Trim` is sent, and the message does not have it",
+        ),
+        (
+            "sends no form",
+            "`content-type` is \"\" and should be \"application/x-www-form-urlencoded\"",
+        ),
+        (
+            "asks for all at once",
+            "`query/PageSize` is \"1000\" and should be \"50\"",
+        ),
+    ] {
+        let broken = with_fault(fault).check(Rule::OperationRequests);
+        let broken = broken.unwrap_err().to_string();
+        assert!(broken.contains(finding), "{fault}: {broken}");
+        for hidden in [TOKEN, "4155550199", "4155550177", "conformance-token"] {
+            assert!(!broken.contains(hidden), "{fault}: {broken}");
+        }
+    }
+}
+
+#[test]
 fn what_is_claimed_needs_a_message_that_shows_it() {
     let settings = Settings::new()
         .with("account_sid", TWILIO_SID)
@@ -342,6 +428,17 @@ fn what_is_claimed_needs_a_message_that_shows_it() {
     ] {
         assert!(broken.to_string().contains(missing), "{missing}: {broken}");
     }
+    let hang_up = serde_json::json!({
+        "source": "x",
+        "rest": {"operation": "hang-up", "call": "CA1", "answers": [{"status": 404}]}
+    });
+    let broken = bare
+        .clone()
+        .with_message("one", hang_up)
+        .check(Rule::Messages);
+    let broken = broken.unwrap_err();
+    let mut details = broken.failures().iter().map(|failure| &*failure.detail);
+    assert!(details.any(|detail| detail == "no message shows what is sent for `hang-up` (`asks`)"));
     let misspelt = serde_json::json!({"source": "x", "webhoook": {}});
     let broken = bare.with_message("one", misspelt).check(Rule::Messages);
     assert!(
