@@ -55,7 +55,7 @@
 //!   `fetch-recording`). `expect` has `outcome` (`ok`, or the [kind](telephony_core::ErrorKind) of the error), `asks`,
 //!   `id` and `status`.
 //!
-//! `asks` are the requests that the operation sends, in their order, each compared with all that is sent but the headers.
+//! `asks` are the requests that the operation sends, in their order, each compared with all that is sent but the host and the headers.
 //! Write them from the carrier's documentation, not from what the crate sends. One that is a text is a method and a path, with
 //! neither a query nor a body: `"DELETE /calls/CA1"`. Any other is an object:
 //!
