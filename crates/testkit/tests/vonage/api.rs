@@ -1,32 +1,23 @@
 //! An app that has the simulated Vonage place calls, and asks it things.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    dead_code,
-    unreachable_pub
-)]
-
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use telephony_testkit::{Outcome, Script, SimulatedCarrier, Simulator, VonageAccount};
 
-use super::key::{PUBLIC, token};
-use super::raw::{Ask, Told};
-use super::{App, Reply, Seen, Socket};
+use crate::key::{PUBLIC, token};
+use crate::support::raw::{Ask, Told};
+use crate::support::{App, Reply, SECOND, Seen};
 
-pub const SECOND: Duration = Duration::from_secs(1);
-pub const APPLICATION: &str = "00000000-0000-0000-0000-00000000a001";
+pub(crate) const APPLICATION: &str = "00000000-0000-0000-0000-00000000a001";
 
-pub fn account() -> VonageAccount {
+pub(crate) fn account() -> VonageAccount {
     VonageAccount::new("abcd1234", APPLICATION, "a secret for tests")
         .with_public_key(PUBLIC)
         .with_limits(1_000, 1_000)
 }
 
-pub async fn carrier() -> SimulatedCarrier {
+pub(crate) async fn carrier() -> SimulatedCarrier {
     Simulator::vonage(account())
         .speed(20.0)
         .serve()
@@ -34,7 +25,7 @@ pub async fn carrier() -> SimulatedCarrier {
         .unwrap()
 }
 
-pub fn socket_ncco(host: &str) -> Value {
+pub(crate) fn socket_ncco(host: &str) -> Value {
     json!([{
         "action": "connect",
         "endpoint": [{
@@ -45,7 +36,7 @@ pub fn socket_ncco(host: &str) -> Value {
     }])
 }
 
-pub fn routes(seen: &Seen) -> Reply {
+pub(crate) fn routes(seen: &Seen) -> Reply {
     match seen.path.as_str() {
         "/answer" => Reply::json(socket_ncco(seen.host())),
         "/talk" => Reply::json(json!([{"action": "talk", "text": "Hello"}])),
@@ -54,21 +45,12 @@ pub fn routes(seen: &Seen) -> Reply {
     }
 }
 
-pub async fn listen(mut socket: Socket, _: Seen) {
-    use futures_util::StreamExt;
-    while let Some(Ok(message)) = socket.next().await {
-        if message.is_close() {
-            return;
-        }
-    }
-}
-
-pub fn ask(carrier: &SimulatedCarrier, method: &str, path: &str) -> Ask {
+pub(crate) fn ask(carrier: &SimulatedCarrier, method: &str, path: &str) -> Ask {
     let token = token(APPLICATION, json!({}));
     Ask::new(method, carrier.base_url(), path).header("Authorization", format!("Bearer {token}"))
 }
 
-pub fn body(app: &App, more: Value) -> Value {
+pub(crate) fn body(app: &App, more: Value) -> Value {
     let mut body = json!({
         "to": [{"type": "phone", "number": "14155550199"}],
         "from": {"type": "phone", "number": "14155550100"},
@@ -83,36 +65,36 @@ pub fn body(app: &App, more: Value) -> Value {
     body
 }
 
-pub async fn place(carrier: &SimulatedCarrier, app: &App, more: Value) -> Told {
+pub(crate) async fn place(carrier: &SimulatedCarrier, app: &App, more: Value) -> Told {
     ask(carrier, "POST", "/v1/calls")
         .json(&body(app, more))
         .told()
         .await
 }
 
-pub async fn placed(carrier: &SimulatedCarrier, app: &App, more: Value) -> String {
+pub(crate) async fn placed(carrier: &SimulatedCarrier, app: &App, more: Value) -> String {
     let told = place(carrier, app, more).await;
     assert_eq!(told.status, 201, "{}", told.text());
     told.json()["uuid"].as_str().unwrap().to_owned()
 }
 
-pub async fn put(carrier: &SimulatedCarrier, path: &str, body: Value) -> Told {
+pub(crate) async fn put(carrier: &SimulatedCarrier, path: &str, body: Value) -> Told {
     ask(carrier, "PUT", path).json(&body).told().await
 }
 
-pub async fn fetched(carrier: &SimulatedCarrier, uuid: &str) -> Value {
+pub(crate) async fn fetched(carrier: &SimulatedCarrier, uuid: &str) -> Value {
     ask(carrier, "GET", &format!("/v1/calls/{uuid}"))
         .told()
         .await
         .json()
 }
 
-pub async fn outcome(carrier: &SimulatedCarrier, uuid: &str) -> Outcome {
+pub(crate) async fn outcome(carrier: &SimulatedCarrier, uuid: &str) -> Outcome {
     carrier.outcome(uuid).await.unwrap()
 }
 
 /// A call that lives until somebody ends it.
-pub async fn live_call(carrier: &SimulatedCarrier, app: &App) -> String {
+pub(crate) async fn live_call(carrier: &SimulatedCarrier, app: &App) -> String {
     carrier.set(|call| call.script(Script::new().wait_for_hang_up(10 * SECOND)));
     let sockets = app.seen_at("/media").len();
     let uuid = placed(carrier, app, json!({"answer_url": [app.url("/answer")]})).await;
@@ -127,15 +109,11 @@ pub async fn live_call(carrier: &SimulatedCarrier, app: &App) -> String {
 }
 
 /// The events with a status, of one leg.
-pub fn statuses(app: &App, uuid: &str) -> Vec<String> {
+pub(crate) fn statuses(app: &App, uuid: &str) -> Vec<String> {
     let events = app.seen_at("/event");
     let events = events.iter().map(Seen::json);
     events
         .filter(|event| event["uuid"] == uuid || event["call_uuid"] == uuid)
         .filter_map(|event| event["status"].as_str().map(str::to_owned))
         .collect()
-}
-
-pub fn clean(outcome: &Outcome) {
-    assert!(outcome.complaints.is_empty(), "{:#?}", outcome.complaints);
 }

@@ -1,15 +1,11 @@
 //! The app steers calls of the simulated Twilio.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::api::*;
+use crate::support::raw::{Ask, Told};
+use crate::support::{App, Reply, SECOND, listen, no_socket};
 use serde_json::{Value, json};
-use support::raw::{Ask, Told};
-use support::twilio_api::*;
-use support::{App, Reply, no_socket};
 use telephony_testkit::persona::twilio::GoneCall;
 use telephony_testkit::{EndedBy, OnDial, Script, Simulator};
 

@@ -1,16 +1,12 @@
 //! The simulated Vonage places calls for the app.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::api::*;
+use crate::key::{PUBLIC_OF_THE_OLD_KIND, token};
+use crate::support::raw::Ask;
+use crate::support::{App, Reply, SECOND, assert_clean, codes, listen, no_socket};
 use serde_json::{Value, json};
-use support::key::{PUBLIC_OF_THE_OLD_KIND, token};
-use support::raw::Ask;
-use support::vonage_api::*;
-use support::{App, Reply, codes, no_socket};
 use telephony_testkit::{
     EndedBy, Fault, OnDial, Operation, Script, SimulatedCarrier, Simulator, Speech, VonageAccount,
 };
@@ -43,7 +39,7 @@ async fn a_placed_call_calls_the_app_back() {
     );
     let uuid = created["uuid"].as_str().unwrap();
     let outcome = outcome(&carrier, uuid).await;
-    clean(&outcome);
+    assert_clean(&outcome);
     assert_eq!(
         (outcome.status.as_str(), outcome.ended_by),
         ("completed", EndedBy::Callee)
@@ -82,7 +78,7 @@ async fn a_document_may_be_in_the_request() {
     let host = app.origin.strip_prefix("http://").unwrap().to_owned();
     let uuid = placed(&carrier, &app, json!({"ncco": socket_ncco(&host)})).await;
     let outcome = outcome(&carrier, &uuid).await;
-    clean(&outcome);
+    assert_clean(&outcome);
     assert_eq!(
         (
             outcome.documents[0].asked_by.as_str(),
@@ -155,7 +151,7 @@ async fn machines_are_told_from_people() {
         let synchronous = more.to_string().contains("detect\"");
         let uuid = placed(&carrier, &app, more).await;
         let outcome = outcome(&carrier, &uuid).await;
-        clean(&outcome);
+        assert_clean(&outcome);
         let seen = statuses(&app, &uuid);
         let whole = [&begin[..], &expected, &["completed"]].concat();
         assert_eq!(seen, whole);
@@ -187,7 +183,7 @@ async fn the_verdict_may_be_answered_with_a_document() {
     });
     let uuid = placed(&carrier, &app, more).await;
     let outcome = outcome(&carrier, &uuid).await;
-    clean(&outcome);
+    assert_clean(&outcome);
     assert_eq!(outcome.ended_by, EndedBy::Document);
     assert!(
         app.seen_at("/event")
@@ -205,7 +201,7 @@ async fn a_time_limit_ends_the_call() {
     let uuid = placed(&carrier, &app, more).await;
     let outcome = outcome(&carrier, &uuid).await;
     assert_eq!(outcome.ended_by, EndedBy::Carrier);
-    clean(&outcome);
+    assert_clean(&outcome);
 }
 
 // Who may, and what may be asked.

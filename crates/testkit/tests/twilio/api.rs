@@ -1,13 +1,5 @@
 //! An app that has the simulated Twilio place calls, and asks it things.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    dead_code,
-    unreachable_pub
-)]
-
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,33 +7,32 @@ use telephony_testkit::{
     Outcome, Script, SimulatedCall, SimulatedCarrier, Simulator, TwilioAccount,
 };
 
-use super::raw::{Ask, Told};
-use super::{App, Reply, Seen, Socket, next_json};
+use crate::support::raw::{Ask, Told};
+use crate::support::{App, Reply, SECOND, Seen};
 
-pub const SECOND: Duration = Duration::from_secs(1);
-pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
-pub const TOKEN: &str = "a token for tests";
-pub const CALLS: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json";
+pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
+pub(crate) const TOKEN: &str = "a token for tests";
+pub(crate) const CALLS: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json";
 
-pub fn account() -> TwilioAccount {
+pub(crate) fn account() -> TwilioAccount {
     TwilioAccount::new(ACCOUNT, TOKEN).with_calls_per_second(1_000)
 }
 
-pub fn pattern() -> SimulatedCall {
+pub(crate) fn pattern() -> SimulatedCall {
     Simulator::twilio(account()).speed(20.0)
 }
 
-pub async fn carrier() -> SimulatedCarrier {
+pub(crate) async fn carrier() -> SimulatedCarrier {
     pattern().serve().await.unwrap()
 }
 
-pub fn stream_twiml(seen_host: &str) -> String {
+pub(crate) fn stream_twiml(seen_host: &str) -> String {
     format!(
         r#"<Response><Connect><Stream url="ws://{seen_host}/media"/></Connect><Hangup/></Response>"#
     )
 }
 
-pub fn routes(seen: &Seen) -> Reply {
+pub(crate) fn routes(seen: &Seen) -> Reply {
     match seen.path.as_str() {
         "/answer" => Reply::xml(stream_twiml(seen.host())),
         path if path.starts_with("/say") => Reply::xml("<Response><Say>Hello</Say></Response>"),
@@ -50,47 +41,42 @@ pub fn routes(seen: &Seen) -> Reply {
     }
 }
 
-/// Listens until the carrier says goodbye.
-pub async fn listen(mut socket: Socket, _: Seen) {
-    while next_json(&mut socket).await.is_some() {}
-}
-
-pub fn ask(carrier: &SimulatedCarrier, method: &str, path: &str) -> Ask {
+pub(crate) fn ask(carrier: &SimulatedCarrier, method: &str, path: &str) -> Ask {
     Ask::new(method, carrier.base_url(), path).basic(ACCOUNT, TOKEN)
 }
 
 /// The parameters of a call, and some more.
-pub async fn place(carrier: &SimulatedCarrier, more: &[(&str, &str)]) -> Told {
+pub(crate) async fn place(carrier: &SimulatedCarrier, more: &[(&str, &str)]) -> Told {
     let mut form = vec![("To", "+14155550199"), ("From", "+14155550100")];
     form.extend_from_slice(more);
     ask(carrier, "POST", CALLS).form(&form).told().await
 }
 
-pub async fn placed(carrier: &SimulatedCarrier, more: &[(&str, &str)]) -> String {
+pub(crate) async fn placed(carrier: &SimulatedCarrier, more: &[(&str, &str)]) -> String {
     let told = place(carrier, more).await;
     assert_eq!(told.status, 201, "{}", told.text());
     told.json()["sid"].as_str().unwrap().to_owned()
 }
 
-pub fn call_path(sid: &str) -> String {
+pub(crate) fn call_path(sid: &str) -> String {
     CALLS.replace(".json", &format!("/{sid}.json"))
 }
 
-pub async fn update(carrier: &SimulatedCarrier, sid: &str, form: &[(&str, &str)]) -> Told {
+pub(crate) async fn update(carrier: &SimulatedCarrier, sid: &str, form: &[(&str, &str)]) -> Told {
     let path = call_path(sid);
     ask(carrier, "POST", &path).form(form).told().await
 }
 
-pub async fn fetched(carrier: &SimulatedCarrier, sid: &str) -> Value {
+pub(crate) async fn fetched(carrier: &SimulatedCarrier, sid: &str) -> Value {
     ask(carrier, "GET", &call_path(sid)).told().await.json()
 }
 
-pub async fn outcome(carrier: &SimulatedCarrier, sid: &str) -> Outcome {
+pub(crate) async fn outcome(carrier: &SimulatedCarrier, sid: &str) -> Outcome {
     carrier.outcome(sid).await.unwrap()
 }
 
 /// Waits until the call has this status.
-pub async fn until(carrier: &SimulatedCarrier, sid: &str, status: &str) {
+pub(crate) async fn until(carrier: &SimulatedCarrier, sid: &str, status: &str) {
     for _ in 0..500 {
         if fetched(carrier, sid).await["status"] == status {
             return;
@@ -101,7 +87,7 @@ pub async fn until(carrier: &SimulatedCarrier, sid: &str, status: &str) {
 }
 
 /// A call that lives until somebody ends it.
-pub async fn live_call(carrier: &SimulatedCarrier, app: &App) -> String {
+pub(crate) async fn live_call(carrier: &SimulatedCarrier, app: &App) -> String {
     carrier.set(|call| call.script(Script::new().wait_for_hang_up(10 * SECOND)));
     let sid = placed(carrier, &[("Url", &app.url("/answer"))]).await;
     until(carrier, &sid, "in-progress").await;
@@ -113,7 +99,7 @@ pub async fn live_call(carrier: &SimulatedCarrier, app: &App) -> String {
     sid
 }
 
-pub fn error(told: &Told) -> (u16, u64) {
+pub(crate) fn error(told: &Told) -> (u16, u64) {
     let body = told.json();
     assert_eq!(body["status"], told.status, "{body}");
     assert_eq!(
@@ -123,7 +109,7 @@ pub fn error(told: &Told) -> (u16, u64) {
     (told.status, body["code"].as_u64().unwrap())
 }
 
-pub fn statuses(app: &App, path: &str) -> Vec<String> {
+pub(crate) fn statuses(app: &App, path: &str) -> Vec<String> {
     app.seen_at(path)
         .iter()
         .map(|seen| seen.param("CallStatus"))

@@ -1,14 +1,12 @@
 //! A key pair that was made for these tests and guards nothing, and tokens signed with it.
 
-#![allow(dead_code, unreachable_pub)]
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
-pub const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+pub(crate) const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvDULJqeclfWOwaMWEmT9
 QPgR5n3IUe4t+UXkehdjfgJCQ44SFd1cWtk7nFVt3a8adbER+MuP25PpWdEEFsaF
 CWtBQGk3V8CgZrgrQYcdDzk4C5w0wbpp52QAqLnlpRs/x/xuXMwW+rCbyImnKhnT
@@ -18,7 +16,7 @@ h38XZQjP6C7efKmMk7bWEjVfcotL4d3ChHcIiTeGhS5WMiol18SKTI7vteasTqjO
 bwIDAQAB
 -----END PUBLIC KEY-----";
 
-pub const PUBLIC_OF_THE_OLD_KIND: &str = "-----BEGIN RSA PUBLIC KEY-----
+pub(crate) const PUBLIC_OF_THE_OLD_KIND: &str = "-----BEGIN RSA PUBLIC KEY-----
 MIIBCgKCAQEAvDULJqeclfWOwaMWEmT9QPgR5n3IUe4t+UXkehdjfgJCQ44SFd1c
 Wtk7nFVt3a8adbER+MuP25PpWdEEFsaFCWtBQGk3V8CgZrgrQYcdDzk4C5w0wbpp
 52QAqLnlpRs/x/xuXMwW+rCbyImnKhnTpy1ewB644n0bWJDV6V9jjW5XnyIpnAUZ
@@ -57,7 +55,7 @@ FIC20dwvCBNEYPNnoBWUiT/35g==
 -----END PRIVATE KEY-----";
 
 /// A token of an application with these claims beside the usual ones.
-pub fn token(application: &str, more: Value) -> String {
+pub(crate) fn token(application: &str, more: Value) -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()

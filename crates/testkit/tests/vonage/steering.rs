@@ -1,15 +1,11 @@
 //! The app steers calls of the simulated Vonage.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::api::*;
+use crate::support::raw::Ask;
+use crate::support::{App, SECOND, Seen, Socket, assert_clean, listen, no_socket};
 use serde_json::{Value, json};
-use support::raw::Ask;
-use support::vonage_api::*;
-use support::{App, Seen, Socket, no_socket};
 use telephony_testkit::{EndedBy, OnDial, Script, Speech};
 
 #[tokio::test]
@@ -25,7 +21,7 @@ async fn the_app_hangs_up() {
         (ended.ended_by, ended.status.as_str()),
         (EndedBy::App, "completed")
     );
-    clean(&ended);
+    assert_clean(&ended);
     assert!(!statuses_of_all(&app).contains(&"disconnected".to_owned()));
     assert_eq!(
         put(&carrier, &path, json!({"action": "hangup"}))
@@ -77,7 +73,7 @@ async fn the_leg_of_the_socket_is_hung_up_by_itself() {
     .await;
     assert_eq!(told.status, 204);
     let outcome = outcome(&carrier, &uuid).await;
-    clean(&outcome);
+    assert_clean(&outcome);
     assert_eq!(outcome.ended_by, EndedBy::App, "nothing was left to do");
     assert_eq!(statuses(&app, &leg), ["started", "answered", "completed"]);
 }
@@ -96,7 +92,7 @@ async fn a_live_call_gets_a_new_document() {
         let transfer = json!({"action": "transfer", "destination": destination});
         assert_eq!(put(&carrier, &path, transfer.clone()).await.status, 204);
         let outcome = outcome(&carrier, &uuid).await;
-        clean(&outcome);
+        assert_clean(&outcome);
         assert_eq!(outcome.ended_by, EndedBy::Document);
         let events = app.seen_at("/event");
         let events: Vec<Value> = events.iter().map(Seen::json).collect();
@@ -238,7 +234,7 @@ async fn recordings_are_fetched_with_the_token() {
         {"action": "talk", "text": "Hi"},
     ]});
     let uuid = placed(&carrier, &app, more).await;
-    clean(&outcome(&carrier, &uuid).await);
+    assert_clean(&outcome(&carrier, &uuid).await);
     let url = app.seen_at("/record")[0].json()["recording_url"]
         .as_str()
         .unwrap()
@@ -332,5 +328,5 @@ async fn a_call_that_came_in_can_be_steered_too() {
     assert_eq!(told.status, 204);
     let outcome = running.outcome().await;
     assert_eq!(outcome.ended_by, EndedBy::App);
-    clean(&outcome);
+    assert_clean(&outcome);
 }

@@ -1,12 +1,8 @@
 //! Calls through the simulated Twilio that are about documents and callbacks.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::time::Duration;
 
-use support::{App, Reply, Seen, codes, no_socket};
+use crate::support::{App, Reply, Seen, codes, no_socket};
 use telephony_testkit::{
     CallbackDelivery, DialResult, EndedBy, Instruction, Method, Outcome, Script, SimulatedCall,
     Simulator, TwilioAccount,
