@@ -1,11 +1,9 @@
 //! What is over, and what needs care.
 
-use super::{
-    AfterStream, CallKey, Calls, Claim, ClaimedStream, EndReason, Entry, NodeId, StorePolicy,
-    TokenState, stop,
-};
-use crate::store::Expired;
-use crate::{CallStatus, Direction, MediaToken};
+use super::streams::stop;
+use super::{Calls, Entry, TokenState};
+use crate::store::{Claim, ClaimedStream, Expired, NodeId, StorePolicy};
+use crate::{AfterStream, CallKey, CallStatus, Direction, EndReason, MediaToken};
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
