@@ -223,8 +223,7 @@ mod lost {
             true => Pass::Later(Vec::new()),
             false => Pass::To(nodes[usize::from(is_media(path))].clone()),
         });
-        // Plivo's crate has no question about a call yet.
-        for provider in [Provider::Twilio, Provider::Vonage, Provider::Exotel] {
+        for provider in Provider::ALL {
             let from = [fleet.nodes[0].lines(), fleet.nodes[1].lines()];
             let (call, key) = fleet.talk(provider, '9').await;
             hang_up(call).await;

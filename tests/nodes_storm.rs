@@ -25,9 +25,9 @@ use telephony::{
 };
 use telephony_testkit::{OnDial, Script};
 
-/// The carriers that can be asked about a call whose callbacks are lost.
-const ASKABLE: [Provider; 3] = [Provider::Twilio, Provider::Vonage, Provider::Exotel];
 const CALLS: usize = 1000;
+/// Of these, so many go out through each carrier.
+const PLACED: usize = 12;
 const AT_ONCE: usize = 40;
 const KEEP_ENDED: Duration = Duration::from_secs(20);
 /// What decides who goes where, and what is lost.
@@ -83,12 +83,13 @@ enum Kind {
 }
 
 impl Kind {
+    /// That of the carrier's own number so many.
     fn of(number: usize, provider: Provider) -> Self {
         match (number % 20, provider) {
             (0..3, _) => Self::Ours,
-            // Only Twilio can refuse, and an applet of Exotel's can do one thing only.
+            // Only Twilio tells that we refused, and an applet of Exotel's can do one thing only.
             (3..5, Provider::Twilio) => Self::Refused,
-            (5..8, Provider::Twilio | Provider::Vonage) => Self::Told,
+            (5..8, Provider::Twilio | Provider::Vonage | Provider::Plivo) => Self::Told,
             _ => Self::Caller,
         }
     }
@@ -136,8 +137,9 @@ async fn ended(store: &RedisStore, account: &AccountLabel, id: &str) -> CallReco
 }
 
 async fn call_in(fleet: &Fleet, store: &RedisStore, number: usize) -> (String, Kind) {
-    let provider = ASKABLE[number % 3];
-    let kind = Kind::of(number, provider);
+    let carriers = Provider::ALL.len();
+    let provider = Provider::ALL[number % carriers];
+    let kind = Kind::of(number / carriers, provider);
     let script = match kind {
         Kind::Caller => {
             let talk = u64::try_from(number % 7).unwrap() * 100;
@@ -185,7 +187,7 @@ async fn call_out(
     let can_ring = usize::from(provider != Provider::Exotel);
     let people = people.into_iter().take(3 + can_ring);
     let mut done = Vec::new();
-    for (number, (on_dial, status)) in people.cycle().take(12).enumerate() {
+    for (number, (on_dial, status)) in people.cycle().take(PLACED).enumerate() {
         carrier.set(|call| {
             call.on_dial(on_dial)
                 .script(Script::new().silence(after).hang_up())
@@ -239,9 +241,9 @@ async fn a_thousand_calls_end_once_and_leave_nothing() {
         calls.add_account(account.unwrap());
     }
     let out = futures_util::future::join_all(
-        ASKABLE.map(|provider| call_out(&fleet, &calls, &store, provider)),
+        Provider::ALL.map(|provider| call_out(&fleet, &calls, &store, provider)),
     );
-    let inbound = CALLS - 36;
+    let inbound = CALLS - PLACED * Provider::ALL.len();
     let incoming = stream::iter(0..inbound)
         .map(|number| call_in(&fleet, &store, number))
         .buffer_unordered(AT_ONCE)

@@ -94,10 +94,15 @@
 //! | [`hang_up`](Telephony::hang_up) | `DELETE Call/{uuid}/`; if there is no such call, `DELETE Request/{uuid}/` | any failure |
 //! | [`transfer`](Telephony::transfer) | `POST Call/{uuid}/` with `aleg_url`, our answer URL | a refusal, a connection that was not made |
 //! | [`send_dtmf`](Telephony::send_dtmf) | `POST Call/{uuid}/DTMF/`; a stream goes on | a refusal, a connection that was not made |
+//! | [`fetch_call`](Telephony::fetch_call) | `GET Call/{uuid}/?status=live`; if it is not live `GET Call/{uuid}/`, its record; if there is none `…?status=queued`, and then once more `…?status=live` | any failure |
 //!
 //! * **Gone is success** for hanging up (404).
 //! * **A transfer** is taken up once the stream is over (Plivo's guide for agents says so): the library closes it then.
-//! * **Looking calls up and recording** are not there.
+//! * **What became of a call** is the word of a live or queued call, and of one that is over what its record says, by the
+//!   cause of its end: see [`CallState`](rest::CallState). Until Plivo has written the record nobody knows the call:
+//!   [`NotFound`](telephony_core::ErrorKind::NotFound) with [`Retry::Safe`](telephony_core::Retry::Safe).
+//! * **Looking for a call that may have been placed** is not there: Plivo's list has calls that are over only, with times in a
+//!   zone of the account's, and its lists of the others have ids and nothing else. Nor is **recording**.
 //!
 //! # What is not certain
 //! Nothing here was tried against live Plivo. Where its pages differ, every form is taken:
@@ -107,6 +112,8 @@
 //! * **whether a transfer interrupts a stream** at once, as older pages read. Then it is over before we close it.
 //! * **whether `w` waits** among the keys of `send_dtmf`, as it does among those of a new call.
 //! * **`machine_detection` without a URL**: that the verdict comes with the question.
+//! * **how soon the record of a call is there**, and whether a call that is neither live nor queued any more is a 404 in all
+//!   three places until then. SDKs and field reports read it so.
 
 mod answer;
 mod config;
@@ -128,10 +135,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::media::{MediaCodec, StreamTicket};
 use telephony_core::{
-    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities,
-    CarrierCall, CarrierEntry, Clear, Dtmf, DtmfOut, Handover, HangUpBy, IncomingCall, Marks,
-    Operation, OutboundCall, PlacedCall, Ports, ProviderName, Registry, RestClient, Result,
-    Settings, Telephony, Verb, Verified, WebhookRequest,
+    AccountLabel, Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, CallSnapshot,
+    Capabilities, CarrierCall, CarrierEntry, Clear, Dtmf, DtmfOut, Handover, HangUpBy,
+    IncomingCall, Marks, Operation, OutboundCall, PlacedCall, Ports, ProviderName, Registry,
+    RestClient, Result, Settings, Telephony, Verb, Verified, WebhookRequest,
 };
 
 /// The carrier's name.
@@ -250,6 +257,7 @@ impl Telephony for Plivo {
                 Operation::HangUp,
                 Operation::Transfer,
                 Operation::SendDtmf,
+                Operation::FetchCall,
             ])
             .with_formats([media::FORMAT])
             .with_marks(Marks::Echoed)
@@ -324,5 +332,9 @@ impl Telephony for Plivo {
 
     async fn send_dtmf(&self, call: &CarrierCall, keys: &Dtmf, _links: &CallLinks) -> Result<()> {
         self.control().send_dtmf(call, keys).await
+    }
+
+    async fn fetch_call(&self, call: &CarrierCall) -> Result<CallSnapshot> {
+        self.control().fetch_call(call).await
     }
 }

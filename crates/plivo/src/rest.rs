@@ -22,15 +22,26 @@
 //!
 //! JSON, a slash at the end of each path, Basic credentials in the `Authorization` header and nowhere else, and only ever to
 //! the host that is configured (Plivo docs).
+//!
+//! | operation | request |
+//! |---|---|
+//! | [`place_call`](Requests::place_call) | `POST Call/` |
+//! | [`hang_up`](Requests::hang_up), [`cancel`](Requests::cancel) | `DELETE Call/{uuid}/`, `DELETE Request/{uuid}/` |
+//! | [`transfer`](Requests::transfer) | `POST Call/{uuid}/` |
+//! | [`send_digits`](Requests::send_digits) | `POST Call/{uuid}/DTMF/` |
+//! | [`fetch_call`](Requests::fetch_call) | `GET Call/{uuid}/`, with `?status=live` or `?status=queued` for one that is not over |
 
+mod cause;
 mod failure;
 mod options;
 mod requests;
+mod state;
 
 pub(crate) use failure::unanswered;
 pub use failure::{failure, is_gone};
 pub use options::PlivoCallOptions;
 pub use requests::Requests;
+pub use state::{Among, CallState, call_state};
 
 use crate::{NAME, PROVIDER};
 use bytes::Bytes;
@@ -53,6 +64,8 @@ pub enum RestOperation {
     Transfer,
     /// Sending keys into a call.
     SendDigits,
+    /// Reading what became of a call.
+    FetchCall,
 }
 
 impl RestOperation {
@@ -64,13 +77,14 @@ impl RestOperation {
             Self::HangUp => "hang up",
             Self::Transfer => "transfer call",
             Self::SendDigits => "send DTMF",
+            Self::FetchCall => "fetch call",
         }
     }
 
     /// Whether doing it twice is the same as doing it once.
     #[must_use]
     pub fn is_repeatable(self) -> bool {
-        self == Self::HangUp
+        matches!(self, Self::HangUp | Self::FetchCall)
     }
 
     pub(crate) fn invalid(self, detail: &str) -> Error {
@@ -101,7 +115,7 @@ pub fn placed_call(
         _ => None,
     };
     let Some(id) = id.and_then(|id| CallId::new(id.as_str()).ok()) else {
-        return Err(failure::unreadable(response));
+        return Err(failure::unreadable(RestOperation::PlaceCall, response));
     };
     let status = CallStatus::Queued;
     let payload = response.body().clone();

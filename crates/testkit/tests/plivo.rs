@@ -215,7 +215,7 @@ async fn ask(carrier: &SimulatedCarrier, method: &str, path: &str, body: Value) 
 async fn place(carrier: &SimulatedCarrier, app: &App) -> String {
     let body = json!({
         "from": "14155550100", "to": "14155550199", "answer_url": app.url("/call"),
-        "hangup_url": app.url("/status"), "ring_url": app.url("/ring"),
+        "hangup_url": app.url("/status"), "ring_url": app.url("/ring"), "ring_timeout": 20,
     });
     let told = ask(carrier, "POST", "Call/", body).await;
     assert_eq!(told.status, 201, "{}", told.text());
@@ -332,4 +332,128 @@ async fn a_call_that_waits_is_a_request_and_no_call() {
             .any(|seen| seen.param("CallStatus") == "cancel")
     };
     until(ends).await;
+}
+
+/// What REST tells of a call there, and its status.
+async fn told(carrier: &SimulatedCarrier, id: &str, query: &str) -> (u16, Value) {
+    let told = ask(carrier, "GET", &format!("Call/{id}/{query}"), Value::Null).await;
+    (told.status, told.json())
+}
+
+const PLACES: [&str; 3] = ["?status=queued", "?status=live", ""];
+
+/// A call is in one place at a time, and its word there.
+async fn place_of(carrier: &SimulatedCarrier, id: &str) -> Option<(&'static str, Value)> {
+    let mut found = None;
+    for query in PLACES {
+        match told(carrier, id, query).await {
+            (404, body) => assert!(body["error"].is_string(), "{body}"),
+            (200, body) => {
+                assert_eq!(body["call_uuid"], id);
+                assert!(body["api_id"].is_string());
+                assert!(found.is_none(), "it is in two places: {body}");
+                found = Some((query, body));
+            }
+            (status, body) => panic!("{status}: {body}"),
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_call_is_told_of_while_it_waits_and_is_up() {
+    let app = app(STREAM).await;
+    let account = account().with_calls_per_second(1);
+    let after = SECOND / 10;
+    let script = Script::new().wait_for_hang_up(10 * SECOND);
+    let carrier = Simulator::plivo(account)
+        .on_dial(OnDial::Answer { after })
+        .script(script)
+        .serve()
+        .await
+        .unwrap();
+    let first = place(&carrier, &app).await;
+    let second = place(&carrier, &app).await;
+    let (place, body) = place_of(&carrier, &second).await.unwrap();
+    assert_eq!(
+        (place, &body["call_status"]),
+        ("?status=queued", &json!("queued"))
+    );
+    until(|| !app.seen_at("/media").is_empty()).await;
+    let (place, body) = place_of(&carrier, &first).await.unwrap();
+    assert_eq!(place, "?status=live");
+    assert_eq!(
+        (&body["call_status"], &body["direction"], &body["to"]),
+        (
+            &json!("in-progress"),
+            &json!("outbound"),
+            &json!("14155550199")
+        )
+    );
+    assert_eq!(place_of(&carrier, "nobody").await, None);
+    assert_eq!(told(&carrier, &first, "?status=over").await.0, 400);
+}
+
+#[tokio::test]
+async fn the_record_of_a_call_says_how_it_ended() {
+    let answer = OnDial::Answer { after: SECOND / 10 };
+    for (elements, on_dial, code, cause, source) in [
+        ("<Hangup/>", answer, 4000, "Normal Hangup", "Answer XML"),
+        (
+            "<Speak>Hello</Speak>",
+            answer,
+            4010,
+            "End Of XML Instructions",
+            "Answer XML",
+        ),
+        ("<Hangup/>", OnDial::Busy, 3010, "Busy Line", "Callee"),
+        (
+            "<Hangup/>",
+            OnDial::Failed,
+            2000,
+            "Invalid Destination Address",
+            "Plivo",
+        ),
+        (
+            "<Hangup/>",
+            OnDial::NoAnswer,
+            6010,
+            "Ring Timeout Reached",
+            "Plivo",
+        ),
+    ] {
+        let app = app(elements).await;
+        let carrier = carrier(on_dial).await;
+        let id = place(&carrier, &app).await;
+        carrier.outcome(&id).await.unwrap();
+        let (place, body) = place_of(&carrier, &id).await.unwrap();
+        assert_eq!(place, "");
+        assert_eq!(
+            (
+                &body["hangup_cause_code"],
+                &body["hangup_cause_name"],
+                &body["hangup_source"]
+            ),
+            (&json!(code), &json!(cause), &json!(source))
+        );
+        assert_eq!(body["answer_time"].is_null(), on_dial != answer, "{cause}");
+        assert!(body["end_time"].as_str().unwrap().ends_with("+05:30"));
+        let said = &app.seen_at("/status")[0];
+        assert_eq!(
+            (said.param("HangupCauseCode"), said.param("HangupCauseName")),
+            (code.to_string(), cause.to_owned()),
+            "the callback says the same"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_record_may_take_its_time() {
+    let app = app("<Hangup/>").await;
+    let account = account().with_record_delay(3_600 * SECOND);
+    let carrier = Simulator::plivo(account).speed(20.0).on_dial(OnDial::Busy);
+    let carrier = carrier.serve().await.unwrap();
+    let id = place(&carrier, &app).await;
+    carrier.outcome(&id).await.unwrap();
+    assert_eq!(place_of(&carrier, &id).await, None);
 }

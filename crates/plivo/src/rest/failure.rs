@@ -18,7 +18,7 @@ const MESSAGE_CHARS: usize = 200;
 /// | | retry |
 /// |---|---|
 /// | 429 | `After`, as `Retry-After` says, or `Safe` |
-/// | 408, 5xx | `OutcomeUnknown`; for hanging up `Safe` |
+/// | 408, 5xx | `OutcomeUnknown`; for hanging up and reading `Safe` |
 /// | anything else | `Never` |
 ///
 /// Of the carrier's words (`error` or `message`) only those are passed on in which there is nothing that could be a number, an
@@ -79,14 +79,20 @@ pub fn is_gone(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
-/// A success that names no call: it was placed, or may have been.
-pub(super) fn unreadable(response: &Response<Bytes>) -> Error {
-    let operation = RestOperation::PlaceCall;
-    let detail = format!("the answer names no call; {}", doubt(operation));
+/// A success that names no call. What was asked for was done, or may have been.
+pub(super) fn unreadable(operation: RestOperation, response: &Response<Bytes>) -> Error {
+    let says = "the answer names no call";
+    let (detail, retry) = match operation.is_repeatable() {
+        true => (says.to_owned(), Retry::Safe),
+        false => (
+            format!("{says}; {}", doubt(operation)),
+            Retry::OutcomeUnknown,
+        ),
+    };
     Error::new(ErrorKind::Carrier, operation.name(), detail)
         .with_provider(NAME)
         .with_http_status(response.status().as_u16())
-        .with_retry(Retry::OutcomeUnknown)
+        .with_retry(retry)
 }
 
 fn doubt(operation: RestOperation) -> &'static str {

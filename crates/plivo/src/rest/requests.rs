@@ -1,6 +1,6 @@
 //! Requests about one account.
 
-use super::{PlivoCallOptions, RestOperation};
+use super::{Among, PlivoCallOptions, RestOperation};
 use crate::answer::{self, whole_seconds};
 use crate::webhook::fields::AFTER;
 use crate::{NAME, PROVIDER, PlivoConfig, party};
@@ -146,6 +146,21 @@ impl<'a> Requests<'a> {
         self.request(RestOperation::SendDigits, Method::POST, &path, Some(&body))
     }
 
+    /// Asks for a call among those (Plivo docs). One that is not there is a 404.
+    ///
+    /// # Errors
+    /// As [`hang_up`](Self::hang_up).
+    pub fn fetch_call(&self, call: &CallId, among: Among) -> Result<Request<Bytes>> {
+        let operation = RestOperation::FetchCall;
+        let mut url = self.url(&["Call", call.as_str()]);
+        url.push_str(match among {
+            Among::Live => "?status=live",
+            Among::Queued => "?status=queued",
+            Among::Ended => "",
+        });
+        self.request_to(operation, Method::GET, url, None)
+    }
+
     fn request(
         &self,
         operation: RestOperation,
@@ -153,12 +168,27 @@ impl<'a> Requests<'a> {
         path: &[&str],
         body: Option<&Value>,
     ) -> Result<Request<Bytes>> {
+        self.request_to(operation, method, self.url(path), body)
+    }
+
+    /// Below the account.
+    fn url(&self, path: &[&str]) -> String {
         let config = self.0;
         let mut url = format!("{}/v1/Account/{}/", config.api_url(), config.auth_id());
         for segment in path {
             url.extend(utf8_percent_encode(segment, ESCAPED));
             url.push('/');
         }
+        url
+    }
+
+    fn request_to(
+        &self,
+        operation: RestOperation,
+        method: Method,
+        url: String,
+        body: Option<&Value>,
+    ) -> Result<Request<Bytes>> {
         let mut request = Request::builder()
             .method(method)
             .uri(url)

@@ -177,7 +177,7 @@ fn other(name: &str) -> CallEventKind {
 }
 
 /// A word of Plivo's, so that it may be shown.
-fn short(word: &str) -> String {
+pub(crate) fn short(word: &str) -> String {
     redact::text(word).chars().take(MAX_WORD_CHARS).collect()
 }
 

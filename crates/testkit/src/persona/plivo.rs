@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -14,7 +15,9 @@ use crate::persona::plivo::session::Session;
 
 mod elements;
 mod gather;
+mod hangup;
 mod outbound;
+mod records;
 mod resign;
 mod rest;
 mod schema;
@@ -40,6 +43,8 @@ pub struct PlivoAccount {
     pub numbers: Vec<String>,
     /// How many placed calls start each second; the others wait in a queue. Default: 2.
     pub calls_per_second: u32,
+    /// How long after its end the record of a call is there (wall time). Until then REST knows nothing of it. Default: none.
+    pub record_delay: Duration,
 }
 
 impl PlivoAccount {
@@ -51,6 +56,7 @@ impl PlivoAccount {
             upgrade_signature: UpgradeSignature::Http,
             numbers: vec![],
             calls_per_second: 2,
+            record_delay: Duration::ZERO,
         }
     }
 
@@ -66,6 +72,12 @@ impl PlivoAccount {
         self
     }
 
+    /// How long after its end the record of a call is there (wall time).
+    pub fn with_record_delay(mut self, delay: Duration) -> Self {
+        self.record_delay = delay;
+        self
+    }
+
     /// How the WebSocket upgrade is signed.
     pub fn with_upgrade_signature(mut self, signature: UpgradeSignature) -> Self {
         self.upgrade_signature = signature;
@@ -78,6 +90,7 @@ impl fmt::Debug for PlivoAccount {
         f.debug_struct("PlivoAccount")
             .field("upgrade_signature", &self.upgrade_signature)
             .field("calls_per_second", &self.calls_per_second)
+            .field("record_delay", &self.record_delay)
             .finish_non_exhaustive()
     }
 }

@@ -50,17 +50,17 @@ impl Flow for Outbound {
             () = sleep_until(self.starts) => false,
         };
         if given_up {
-            return session.finish("cancel", "Cancelled", EndedBy::App).await;
+            return session.finish("cancel", "Canceled", EndedBy::App).await;
         }
         // From here on it is a call, and no request any more.
         call.live().note("dialled", true);
         match session.ring(order).await {
             Ok(None) => {}
-            Ok(Some((status, by))) => return session.finish(status, status, by).await,
+            Ok(Some((status, by))) => {
+                return session.finish(status, unanswered(status), by).await;
+            }
             Err(Ended) => {
-                return session
-                    .finish("cancel", "Cancelled", EndedBy::Carrier)
-                    .await;
+                return session.finish("cancel", "Canceled", EndedBy::Carrier).await;
             }
         }
         let side = self.beside(call);
@@ -90,6 +90,15 @@ impl Outbound {
             call.callback(webhook, acknowledged()).await;
         };
         tokio::join!(limit, verdict);
+    }
+}
+
+/// Why nobody answered.
+fn unanswered(status: &str) -> &'static str {
+    match status {
+        "busy" => "Busy Line",
+        "no-answer" => "Ring Timeout Reached",
+        _ => "Invalid Destination Address",
     }
 }
 

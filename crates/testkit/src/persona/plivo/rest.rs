@@ -18,6 +18,7 @@ use crate::engine::{
 };
 use crate::persona::plivo::PlivoAccount;
 use crate::persona::plivo::outbound::{CallOrder, Outbound};
+use crate::persona::plivo::records;
 use crate::persona::plivo::session::TRANSFER;
 use crate::persona::plivo::stream::STREAMING;
 
@@ -94,6 +95,7 @@ impl PlivoRest {
             (&Method::DELETE, ["Request", id]) => end(desk, id, false),
             (&Method::POST, ["Call", id]) => transfer(request, desk, id),
             (&Method::POST, ["Call", id, "DTMF"]) => send_digits(request, desk, id),
+            (&Method::GET, ["Call", id]) => records::fetch(&self.account, request, desk, id),
             _ => not_found(),
         }
     }
@@ -148,9 +150,7 @@ fn end(desk: &Switchboard, id: &str, is_call: bool) -> RestResponse {
     let Some(call) = known(desk, id) else {
         return not_found();
     };
-    let is_outbound = call.direction() == crate::engine::CallDirection::Outbound;
-    let waits = is_outbound && call.noted("dialled").is_none();
-    if call.is_over() || waits == is_call || !call.hang_up() {
+    if call.is_over() || records::waits(&call) == is_call || !call.hang_up() {
         return not_found().about(&call);
     }
     RestResponse::new(StatusCode::NO_CONTENT).about(&call)
@@ -208,7 +208,7 @@ fn send_digits(request: &RestRequest, desk: &Switchboard, id: &str) -> RestRespo
         .about(&call)
 }
 
-fn known(desk: &Switchboard, id: &str) -> Option<LiveCall> {
+pub(crate) fn known(desk: &Switchboard, id: &str) -> Option<LiveCall> {
     desk.call(id).filter(|call| call.id() == id)
 }
 
@@ -308,16 +308,16 @@ impl RestApi for PlivoRest {
     }
 }
 
-fn answer(status: StatusCode, mut said: Value) -> RestResponse {
+pub(crate) fn answer(status: StatusCode, mut said: Value) -> RestResponse {
     said["api_id"] = random::uuid().into();
     RestResponse::json(status, &said)
 }
 
-fn error(status: StatusCode, what: &str) -> RestResponse {
+pub(crate) fn error(status: StatusCode, what: &str) -> RestResponse {
     answer(status, json!({"error": what}))
 }
 
-fn bad(what: &str) -> RestResponse {
+pub(crate) fn bad(what: &str) -> RestResponse {
     error(StatusCode::BAD_REQUEST, what)
 }
 

@@ -10,7 +10,7 @@ use crate::engine::{
 };
 use crate::outcome::EndedBy;
 use crate::persona::plivo::webhooks::{Parameters, acknowledged, pairs};
-use crate::persona::plivo::{PlivoAccount, elements, schema};
+use crate::persona::plivo::{PlivoAccount, elements, hangup, schema};
 use crate::persona::xml::Element;
 
 /// What REST notes of a call that is to go on elsewhere once its stream is over.
@@ -109,6 +109,10 @@ impl<'a> Session<'a> {
     pub(crate) async fn finish(&mut self, status: &'static str, cause: &str, by: EndedBy) {
         // If somebody was faster, it was they who ended the call.
         self.call.end(by);
+        let live = self.call.live();
+        let by = live.ended_by().unwrap_or(by);
+        let source = hangup::source_of(by, live.direction());
+        live.note(hangup::HANGUP, hangup::note(cause, source));
         self.enter(status);
         let Some((url, method)) = self.hangup.clone() else {
             return;
@@ -118,8 +122,8 @@ impl<'a> Session<'a> {
         });
         let extra = pairs([
             ("HangupCauseName", cause),
-            ("HangupCauseCode", "4000"),
-            ("HangupSource", "Unknown"),
+            ("HangupCauseCode", &hangup::code_of(cause).to_string()),
+            ("HangupSource", source),
             ("Duration", &seconds.to_string()),
             ("BillDuration", &(seconds.div_ceil(60) * 60).to_string()),
         ]);
