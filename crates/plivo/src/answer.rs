@@ -12,9 +12,7 @@
 //! | reject | `<Hangup reason>`, alone, before the call is answered |
 //! | redirect | `<Redirect>` |
 
-mod document;
 mod elements;
-mod xml;
 
 use crate::{NAME, party};
 use std::time::Duration;
@@ -24,10 +22,13 @@ use telephony_core::{
     AfterStream, Answer, Answered, CallLinks, CallStatus, Dial, Error, ErrorKind, Gather, Play,
     Prompt, Redirect, Result, Say, Step, Stream,
 };
+use telephony_xml::Dialect;
 
 /// What is done here, for errors.
 const OPERATION: &str = "write answer";
 const CONTENT_TYPE: &str = "application/xml";
+/// Every `<Stream>` counts: a call has one at a time.
+const PLIVO_XML: Dialect = Dialect::new(NAME, "Plivo XML");
 /// The largest document (Plivo docs: 100 Kb).
 const MAX_DOCUMENT_BYTES: usize = 100 * 1000;
 /// Parameters of a stream, written out.
@@ -56,7 +57,7 @@ pub(crate) fn xml(
     status: Option<CallStatus>,
 ) -> Result<Vec<u8>> {
     let body = match answer.as_document() {
-        Some(document) => document::fill(document, links)?,
+        Some(document) => PLIVO_XML.fill(document, links)?,
         None => {
             check(answer.steps(), status)?;
             elements::write(answer.steps(), links)?

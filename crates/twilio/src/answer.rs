@@ -12,9 +12,7 @@
 //! | reject | `<Reject reason>`, alone, before the call is answered |
 //! | redirect | `<Redirect>` |
 
-mod document;
 mod twiml;
-mod xml;
 
 use crate::{NAME, party};
 use std::time::Duration;
@@ -24,11 +22,17 @@ use telephony_core::{
     AfterStream, Answer, Answered, CallLinks, CallStatus, Dial, Error, ErrorKind, Gather, Play,
     Prompt, Redirect, Result, Say, Step, Stream,
 };
+use telephony_xml::Dialect;
 
 /// What is done here, for errors.
 const OPERATION: &str = "write answer";
 /// The media type of TwiML.
 const CONTENT_TYPE: &str = "text/xml";
+/// A `<Stream>` in `<Start>` is a copy of the audio.
+const TWIML: Dialect = Dialect::new(NAME, "TwiML")
+    .with_root_code("12102")
+    .with_two_way_streams_in("Connect")
+    .with_attribute_rule(check_stream_url);
 /// The largest document (error 11750).
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// A stream's parameter must be shorter: name and value together, in characters.
@@ -53,7 +57,7 @@ pub(crate) fn twiml(
     status: Option<CallStatus>,
 ) -> Result<String> {
     let body = match answer.as_document() {
-        Some(document) => document::fill(document, links)?,
+        Some(document) => TWIML.fill(document, links)?,
         None => {
             check(answer.steps(), status)?;
             twiml::write(None, answer.steps(), links)?
@@ -253,6 +257,21 @@ pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration
         .as_secs()
         .saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// Twilio takes `wss` only (31922) and loses the query (31920). A simulated carrier on loopback may have `ws`.
+fn check_stream_url(element: &str, name: &str, url: &str) -> std::result::Result<(), &'static str> {
+    if (element, name) != ("Stream", "url") {
+        return Ok(());
+    }
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| !matches!(scheme, "wss" | "ws")) {
+        return Err("the URL of a stream must begin with wss:// (31922)");
+    }
+    match url.contains('?') {
+        true => Err("the URL of a stream cannot have a query (31920): use <Parameter>"),
+        false => Ok(()),
+    }
 }
 
 fn invalid(detail: &str) -> Error {

@@ -1,7 +1,6 @@
 //! Steps as elements of Plivo XML. The steps are checked already.
 
-use super::xml::{Attributes, Xml};
-use super::{MAX_HEADER_BYTES, OPERATION, invalid, whole_seconds};
+use super::{MAX_HEADER_BYTES, OPERATION, PLIVO_XML, invalid, whole_seconds};
 use crate::media::CONTENT_TYPE;
 use crate::party;
 use crate::webhook::fields::AFTER;
@@ -11,15 +10,16 @@ use telephony_core::{
     AfterStream, CallLinks, Dial, Gather, Party, Play, Prompt, Redirect, RejectReason, Result, Say,
     Step, Stream,
 };
+use telephony_xml::{Attribute, XmlWriter};
 
 /// Writes a document.
 pub(super) fn write(steps: &[Step], links: &CallLinks) -> Result<Vec<u8>> {
-    let mut xml = Xml::new()?;
+    let mut xml = PLIVO_XML.writer()?;
     if steps.is_empty() {
-        xml.empty("Response", &vec![])?;
+        xml.empty("Response", &[])?;
         return Ok(xml.finish());
     }
-    xml.open("Response", &vec![])?;
+    xml.open("Response", &[])?;
     for (at, step) in steps.iter().enumerate() {
         write_step(&mut xml, step, at + 1 == steps.len(), links)?;
     }
@@ -27,7 +27,7 @@ pub(super) fn write(steps: &[Step], links: &CallLinks) -> Result<Vec<u8>> {
     Ok(xml.finish())
 }
 
-fn write_step(xml: &mut Xml, step: &Step, is_last: bool, links: &CallLinks) -> Result<()> {
+fn write_step(xml: &mut XmlWriter, step: &Step, is_last: bool, links: &CallLinks) -> Result<()> {
     match step {
         Step::Stream(stream) => write_stream(xml, stream, is_last, links),
         Step::Say(say) => write_say(xml, say),
@@ -36,15 +36,15 @@ fn write_step(xml: &mut Xml, step: &Step, is_last: bool, links: &CallLinks) -> R
         Step::Dial(dial) => write_dial(xml, dial, links),
         Step::Pause(duration) => match whole_seconds(*duration) {
             0 => Ok(()),
-            seconds => xml.empty("Wait", &vec![("length", number(seconds))]),
+            seconds => xml.empty("Wait", &[("length", number(seconds))]),
         },
-        Step::HangUp => xml.empty("Hangup", &vec![]),
+        Step::HangUp => xml.empty("Hangup", &[]),
         Step::Reject(reason) => {
             let reason = match reason {
                 RejectReason::Busy => "busy",
                 _ => "rejected",
             };
-            xml.empty("Hangup", &vec![("reason", reason.into())])
+            xml.empty("Hangup", &[("reason", reason.into())])
         }
         Step::Redirect(Redirect::To(url)) => write_redirect(xml, url),
         Step::Redirect(_) => write_redirect(xml, &links.answer_url()),
@@ -53,12 +53,17 @@ fn write_step(xml: &mut Xml, step: &Step, is_last: bool, links: &CallLinks) -> R
     }
 }
 
-fn write_redirect(xml: &mut Xml, url: &str) -> Result<()> {
-    xml.text("Redirect", &vec![("method", "POST".into())], url)
+fn write_redirect(xml: &mut XmlWriter, url: &str) -> Result<()> {
+    xml.text("Redirect", &[("method", "POST".into())], url)
 }
 
 /// With `keepCallAlive` the next element runs when the stream is over; without it, at once.
-fn write_stream(xml: &mut Xml, stream: &Stream, is_last: bool, links: &CallLinks) -> Result<()> {
+fn write_stream(
+    xml: &mut XmlWriter,
+    stream: &Stream,
+    is_last: bool,
+    links: &CallLinks,
+) -> Result<()> {
     let attributes = vec![
         ("bidirectional", "true".into()),
         ("keepCallAlive", "true".into()),
@@ -69,7 +74,7 @@ fn write_stream(xml: &mut Xml, stream: &Stream, is_last: bool, links: &CallLinks
     ];
     xml.text("Stream", &attributes, &links.media_url()?)?;
     match stream.then {
-        AfterStream::HangUp => xml.empty("Hangup", &vec![]),
+        AfterStream::HangUp => xml.empty("Hangup", &[]),
         AfterStream::Continue if is_last => write_redirect(xml, &asking(links, "stream")),
         AfterStream::Continue => Ok(()),
     }
@@ -93,8 +98,8 @@ fn headers(stream: &Stream, links: &CallLinks) -> Result<String> {
     Ok(headers)
 }
 
-fn write_say(xml: &mut Xml, say: &Say) -> Result<()> {
-    let mut attributes = Attributes::new();
+fn write_say(xml: &mut XmlWriter, say: &Say) -> Result<()> {
+    let mut attributes = Vec::new();
     if let Some(language) = &say.language {
         attributes.push(("language", language.into()));
     }
@@ -104,8 +109,8 @@ fn write_say(xml: &mut Xml, say: &Say) -> Result<()> {
     xml.text("Speak", &attributes, &say.text)
 }
 
-fn write_play(xml: &mut Xml, play: &Play) -> Result<()> {
-    let mut attributes = Attributes::new();
+fn write_play(xml: &mut XmlWriter, play: &Play) -> Result<()> {
+    let mut attributes = Vec::new();
     if play.times != 1 {
         attributes.push(("loop", number(play.times.into())));
     }
@@ -113,7 +118,7 @@ fn write_play(xml: &mut Xml, play: &Play) -> Result<()> {
 }
 
 /// What behind it asks us when nothing came: the next element runs then, and the `action` is not asked.
-fn write_gather(xml: &mut Xml, gather: &Gather, links: &CallLinks) -> Result<()> {
+fn write_gather(xml: &mut XmlWriter, gather: &Gather, links: &CallLinks) -> Result<()> {
     let (name, attributes) = match gather.speech {
         true => ("GetInput", speech(gather, links)),
         false => ("GetDigits", keys(gather, links)),
@@ -135,7 +140,7 @@ fn write_gather(xml: &mut Xml, gather: &Gather, links: &CallLinks) -> Result<()>
     write_redirect(xml, &asking(links, "gather"))
 }
 
-fn keys<'a>(gather: &'a Gather, links: &CallLinks) -> Attributes<'a> {
+fn keys<'a>(gather: &'a Gather, links: &CallLinks) -> Vec<Attribute<'a>> {
     let seconds = whole_seconds(gather.timeout);
     let mut attributes = action(links, "gather");
     attributes.push(("timeout", number(seconds)));
@@ -147,7 +152,7 @@ fn keys<'a>(gather: &'a Gather, links: &CallLinks) -> Attributes<'a> {
     attributes
 }
 
-fn speech<'a>(gather: &'a Gather, links: &CallLinks) -> Attributes<'a> {
+fn speech<'a>(gather: &'a Gather, links: &CallLinks) -> Vec<Attribute<'a>> {
     let input = match gather.dtmf {
         true => "dtmf speech",
         false => "speech",
@@ -168,7 +173,7 @@ fn speech<'a>(gather: &'a Gather, links: &CallLinks) -> Attributes<'a> {
     attributes
 }
 
-fn digits(gather: &Gather) -> Attributes<'_> {
+fn digits(gather: &Gather) -> Vec<Attribute<'_>> {
     let key = match gather.finish_on_key {
         Some(key) => key.to_string(),
         None => "none".to_owned(),
@@ -180,7 +185,7 @@ fn digits(gather: &Gather) -> Attributes<'_> {
         .collect()
 }
 
-fn write_dial(xml: &mut Xml, dial: &Dial, links: &CallLinks) -> Result<()> {
+fn write_dial(xml: &mut XmlWriter, dial: &Dial, links: &CallLinks) -> Result<()> {
     let mut attributes = action(links, "dial");
     attributes.push(("callbackUrl", links.events_url().into()));
     attributes.push(("callbackMethod", "POST".into()));
@@ -199,13 +204,13 @@ fn write_dial(xml: &mut Xml, dial: &Dial, links: &CallLinks) -> Result<()> {
             Party::Sip(_) => "User",
             _ => "Number",
         };
-        xml.text(noun, &vec![], &party::written(target, OPERATION)?)?;
+        xml.text(noun, &[], &party::written(target, OPERATION)?)?;
     }
     xml.close("Dial")
 }
 
 /// Asks us at our answer URL, with a mark that tells which element asks.
-fn action(links: &CallLinks, after: &str) -> Attributes<'static> {
+fn action(links: &CallLinks, after: &str) -> Vec<Attribute<'static>> {
     vec![
         ("action", asking(links, after).into()),
         ("method", "POST".into()),

@@ -1,7 +1,6 @@
 //! Steps as TwiML verbs. The steps are checked already.
 
-use super::xml::{Attributes, Xml};
-use super::{OPERATION, whole_seconds};
+use super::{OPERATION, TWIML, whole_seconds};
 use crate::party;
 use crate::webhook::fields::AFTER;
 use std::borrow::Cow;
@@ -10,20 +9,21 @@ use telephony_core::{
     AfterStream, CallLinks, Dial, Gather, Party, Play, Prompt, Redirect, RejectReason, Result, Say,
     Step, Stream,
 };
+use telephony_xml::{Attribute, XmlWriter};
 
 /// What we want to hear about the legs of a dial.
 const LEG_EVENTS: &str = "initiated ringing answered completed";
 
 /// Writes a document; `keys` are sent before its steps.
 pub(super) fn write(keys: Option<&str>, steps: &[Step], links: &CallLinks) -> Result<Vec<u8>> {
-    let mut xml = Xml::new()?;
+    let mut xml = TWIML.writer()?;
     if keys.is_none() && steps.is_empty() {
-        xml.empty("Response", &vec![])?;
+        xml.empty("Response", &[])?;
         return Ok(xml.finish());
     }
-    xml.open("Response", &vec![])?;
+    xml.open("Response", &[])?;
     if let Some(keys) = keys {
-        xml.empty("Play", &vec![("digits", keys.into())])?;
+        xml.empty("Play", &[("digits", keys.into())])?;
     }
     for (at, step) in steps.iter().enumerate() {
         write_step(&mut xml, step, at + 1 == steps.len(), links)?;
@@ -32,7 +32,7 @@ pub(super) fn write(keys: Option<&str>, steps: &[Step], links: &CallLinks) -> Re
     Ok(xml.finish())
 }
 
-fn write_step(xml: &mut Xml, step: &Step, is_last: bool, links: &CallLinks) -> Result<()> {
+fn write_step(xml: &mut XmlWriter, step: &Step, is_last: bool, links: &CallLinks) -> Result<()> {
     match step {
         Step::Stream(stream) => write_stream(xml, stream, is_last, links),
         Step::Say(say) => write_say(xml, say),
@@ -41,22 +41,22 @@ fn write_step(xml: &mut Xml, step: &Step, is_last: bool, links: &CallLinks) -> R
         Step::Dial(dial) => write_dial(xml, dial, links),
         Step::Pause(duration) => match whole_seconds(*duration) {
             0 => Ok(()),
-            seconds => xml.empty("Pause", &vec![("length", number(seconds))]),
+            seconds => xml.empty("Pause", &[("length", number(seconds))]),
         },
-        Step::HangUp => xml.empty("Hangup", &vec![]),
+        Step::HangUp => xml.empty("Hangup", &[]),
         Step::Reject(reason) => {
             let reason = match reason {
                 RejectReason::Busy => "busy",
                 _ => "rejected",
             };
-            xml.empty("Reject", &vec![("reason", reason.into())])
+            xml.empty("Reject", &[("reason", reason.into())])
         }
         Step::Redirect(redirect) => {
             let url: Cow<'_, str> = match redirect {
                 Redirect::To(url) => url.into(),
                 _ => links.answer_url().into(),
             };
-            xml.text("Redirect", &vec![("method", "POST".into())], &url)
+            xml.text("Redirect", &[("method", "POST".into())], &url)
         }
         // Refused by the check.
         _ => Ok(()),
@@ -64,7 +64,12 @@ fn write_step(xml: &mut Xml, step: &Step, is_last: bool, links: &CallLinks) -> R
 }
 
 /// With `action` Twilio asks us when the stream is over; without one the next verb runs.
-fn write_stream(xml: &mut Xml, stream: &Stream, is_last: bool, links: &CallLinks) -> Result<()> {
+fn write_stream(
+    xml: &mut XmlWriter,
+    stream: &Stream,
+    is_last: bool,
+    links: &CallLinks,
+) -> Result<()> {
     let asks = stream.then == AfterStream::Continue && is_last;
     let connect = if asks {
         action(links, "stream")
@@ -87,13 +92,13 @@ fn write_stream(xml: &mut Xml, stream: &Stream, is_last: bool, links: &CallLinks
     xml.close("Stream")?;
     xml.close("Connect")?;
     match stream.then {
-        AfterStream::HangUp => xml.empty("Hangup", &vec![]),
+        AfterStream::HangUp => xml.empty("Hangup", &[]),
         AfterStream::Continue => Ok(()),
     }
 }
 
-fn write_say(xml: &mut Xml, say: &Say) -> Result<()> {
-    let mut attributes = Attributes::new();
+fn write_say(xml: &mut XmlWriter, say: &Say) -> Result<()> {
+    let mut attributes = Vec::new();
     if let Some(language) = &say.language {
         attributes.push(("language", language.into()));
     }
@@ -103,21 +108,21 @@ fn write_say(xml: &mut Xml, say: &Say) -> Result<()> {
     xml.text("Say", &attributes, &say.text)
 }
 
-fn write_play(xml: &mut Xml, play: &Play) -> Result<()> {
-    let mut attributes = Attributes::new();
+fn write_play(xml: &mut XmlWriter, play: &Play) -> Result<()> {
+    let mut attributes = Vec::new();
     if play.times != 1 {
         attributes.push(("loop", number(play.times.into())));
     }
     xml.text("Play", &attributes, &play.url)
 }
 
-fn write_gather(xml: &mut Xml, gather: &Gather, links: &CallLinks) -> Result<()> {
+fn write_gather(xml: &mut XmlWriter, gather: &Gather, links: &CallLinks) -> Result<()> {
     let input = match (gather.dtmf, gather.speech) {
         (true, true) => "dtmf speech",
         (false, true) => "speech",
         _ => "dtmf",
     };
-    let mut attributes: Attributes<'_> = vec![("input", input.into())];
+    let mut attributes: Vec<Attribute<'_>> = vec![("input", input.into())];
     attributes.extend(action(links, "gather"));
     // Without it an empty gather falls through to the next verb and nobody hears of it.
     attributes.push(("actionOnEmptyResult", "true".into()));
@@ -152,7 +157,7 @@ fn write_gather(xml: &mut Xml, gather: &Gather, links: &CallLinks) -> Result<()>
     xml.close("Gather")
 }
 
-fn write_dial(xml: &mut Xml, dial: &Dial, links: &CallLinks) -> Result<()> {
+fn write_dial(xml: &mut XmlWriter, dial: &Dial, links: &CallLinks) -> Result<()> {
     let mut attributes = action(links, "dial");
     if let Some(caller_id) = &dial.caller_id {
         attributes.push(("callerId", party::written(caller_id, OPERATION)?));
@@ -180,7 +185,7 @@ fn write_dial(xml: &mut Xml, dial: &Dial, links: &CallLinks) -> Result<()> {
 }
 
 /// Asks us at our answer URL, with a mark that tells which verb asks.
-fn action(links: &CallLinks, after: &str) -> Attributes<'static> {
+fn action(links: &CallLinks, after: &str) -> Vec<Attribute<'static>> {
     let url = links.answer_url();
     let separator = if url.contains('?') { '&' } else { '?' };
     vec![
