@@ -21,6 +21,7 @@ use telephony_core::{
     AccountLabel, Answer, CallId, CallKey, CallRecord, CallStatus, CallStore, CarrierCall,
     ClaimedStream, EndReason, Error, ErrorKind, Expired, FirstTime, KeptAnswer, MediaGrant,
     MediaToken, NewCall, NodeId, OsRandom, RequestName, Result, StatusUpdate, TransferOutcome,
+    Turn,
 };
 
 /// Keys vanish by themselves so long after they should have been taken out. As in the scripts.
@@ -335,7 +336,12 @@ impl CallStore for RedisStore {
         self.begin(request, wait).await
     }
 
-    async fn keep_answer(&self, request: &RequestName, answer: Option<KeptAnswer>) -> Result<()> {
-        self.keep(request, answer).await
+    async fn keep_answer(
+        &self,
+        request: &RequestName,
+        turn: &Turn,
+        answer: Option<KeptAnswer>,
+    ) -> Result<()> {
+        self.keep(request, turn, answer).await
     }
 }

@@ -22,11 +22,13 @@ impl Webhook<'_> {
         };
         let name = RequestName::new(record.account.clone(), format!("{} {by:?}", record.key));
         let first = self.store().first_time(&name, Duration::ZERO).await?;
-        if !matches!(first, FirstTime::Yes) {
+        let FirstTime::Yes(turn) = first else {
             return Ok(None);
-        }
+        };
         let known = KeptAnswer::new(200, None, Bytes::new())?;
-        self.store().keep_answer(&name, Some(known)).await?;
+        self.store()
+            .keep_answer(&name, &turn, Some(known))
+            .await?;
         Ok(Some(event))
     }
 }
