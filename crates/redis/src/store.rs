@@ -14,7 +14,7 @@ use crate::record::{from_json, millis};
 use crate::script;
 use async_trait::async_trait;
 use redis::{Cmd, FromRedisValue, Script, ScriptInvocation};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use telephony_core::store::{DataChanges, check_data};
 use telephony_core::{
@@ -42,6 +42,8 @@ pub struct RedisStore {
     times: String,
     /// Numbers requests, so that one that is repeated is known again.
     requests: AtomicU64,
+    /// Where the next search for calls that are due begins.
+    next_slot: AtomicU32,
 }
 
 impl RedisStore {
@@ -78,6 +80,7 @@ impl RedisStore {
             times,
             options,
             requests: AtomicU64::new(0),
+            next_slot: AtomicU32::new(0),
         };
         let _pong: String = store
             .command("connect to Redis", redis::cmd("PING"))
