@@ -156,6 +156,7 @@ impl Wanted {
                 "silent-after" => policy.silent_after = value,
                 "never-started" => policy.never_started = value,
                 "housekeeping" => wanted.server.housekeeping = value,
+                "poll" => wanted.redis.poll = value,
                 other => return Err(Usage(format!("`{other}` is not known")).into()),
             }
         }
