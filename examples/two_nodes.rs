@@ -154,6 +154,7 @@ impl Wanted {
                 "keep-ended" => policy.keep_ended = value,
                 "keep-answers" => policy.keep_answers = value,
                 "silent-after" => policy.silent_after = value,
+                "confirm-after" => policy.confirm_after = value,
                 "never-started" => policy.never_started = value,
                 "housekeeping" => wanted.server.housekeeping = value,
                 "poll" => wanted.redis.poll = value,

@@ -314,11 +314,22 @@ mod environment {
     }
 
     #[tokio::test]
+    async fn with_no_carrier_on_the_variables_of_all_are_named() {
+        let public = ("TELEPHONY_PUBLIC_URL", "https://voice.example.com");
+        let err = fails_to_start("echo", &[public]).await;
+        for name in ["TWILIO_ACCOUNT_SID", "VONAGE_API_KEY", "EXOTEL_API_TOKEN"] {
+            assert!(err.contains(name), "{name}: {err}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_address_in_use_is_named() {
         let (listener, url) = house::free_port().await.unwrap();
         let address = url.trim_start_matches("http://");
         let mut command = example("echo");
         command.env("TELEPHONY_LISTEN", address);
+        command.env("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001");
+        command.env("TWILIO_AUTH_TOKEN", "a-token-for-tests");
         let (code, _, err) =
             run(command.env("TELEPHONY_PUBLIC_URL", "https://voice.example.com")).await;
         assert_eq!(code, 1);

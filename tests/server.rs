@@ -464,6 +464,9 @@ async fn shutting_down_ends_streams_and_takes_no_calls() {
         .status,
         503
     );
+    let next = format!("{}/twilio/answer", house.url);
+    let unknown = twilio(&next, &twilio_call_form("CA3")).await;
+    assert_eq!(unknown.status, 503);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 

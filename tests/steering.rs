@@ -127,6 +127,16 @@ async fn when_the_app_lets_go_the_call_ends_and_the_carrier_is_not_asked_twice()
         assert!(outcome.streams[0].played >= Duration::from_millis(300));
         assert!(!outcome.ended_by.is_person(), "{provider}");
         assert!(house.carrier.requests().is_empty(), "{provider}");
+        if provider == Provider::Exotel {
+            let reason = wait_for(&house, |seen| match seen {
+                Seen::Event(_, event) => match &event.kind {
+                    CallEventKind::FlowGoesOn(reason) => Some(reason.clone()),
+                    _ => None,
+                },
+                _ => None,
+            });
+            assert_eq!(reason.await, EndReason::App);
+        }
     }
 }
 

@@ -139,6 +139,15 @@ async fn a_call_beyond_the_accounts_limit_is_refused_as_busy() {
         "{}",
         second.body
     );
+    // Also where the first that is heard of a call is that it asks what comes next.
+    let next = format!("{url}/twilio/answer");
+    let late = twilio(&next, &twilio_call_form("CA4")).await;
+    assert_eq!(late.status, 200);
+    assert!(
+        late.body.contains("<Reject reason=\"busy\""),
+        "{}",
+        late.body
+    );
     // The first call asks again, and is no new one.
     twilio(&incoming, &twilio_call_form("CA1")).await;
     assert_eq!(app.calls.load(Ordering::SeqCst), 2);

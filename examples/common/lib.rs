@@ -72,9 +72,6 @@ pub async fn serve_from_environment(
     for account in server.accounts() {
         print_console_urls(&public, &*account);
     }
-    if server.accounts().is_empty() {
-        println!("no carrier is on: set, for example, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN");
-    }
     server.serve(listener, end).await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use telephony::reqwest::{HttpOptions, ReqwestClient};
 use telephony::{
     AccountLabel, Answer, BoxError, CallEvent, CallHandler, CallKey, CallRecord, CallServer,
     CallStatus, Calls, CallsOptions, EndReason, EventContext, IncomingCall, MemoryStore,
-    OutboundCall, Ports, Provider, PublicUrl, ServerOptions,
+    MemoryStoreOptions, OutboundCall, Ports, Provider, PublicUrl, ServerOptions,
 };
 use telephony_testkit::{Outcome, SimulatedCall, SimulatedCarrier};
 use tokio::sync::mpsc;
@@ -128,7 +128,9 @@ impl House {
         let ports = Ports::default().with_http(http);
         let account = house::simulated::account_at(provider, carrier.base_url(), &ports).unwrap();
         let base = PublicUrl::new(&url).unwrap();
-        let store = Arc::new(MemoryStore::default());
+        let mut bounds = MemoryStoreOptions::default();
+        bounds.policy.confirm_after = Duration::from_secs(1);
+        let store = Arc::new(MemoryStore::new(bounds, ports.clock.clone()));
         let calls = Calls::with(base, store, ports, CallsOptions::default());
         let label = account.account().clone();
         calls.add_account(account);
@@ -139,7 +141,9 @@ impl House {
             seen: tell,
             calls: calls.clone(),
         };
-        let server = CallServer::with(calls.clone(), app, ServerOptions::default());
+        let mut options = ServerOptions::default();
+        options.housekeeping = Duration::from_millis(200);
+        let server = CallServer::with(calls.clone(), app, options);
         let task = tokio::spawn(async move {
             server
                 .serve(listener, std::future::pending())

@@ -1,6 +1,7 @@
 //! A media socket's way: verify, claim, upgrade, hand to the app, end.
 
 use crate::server::{Inner, empty};
+use crate::service;
 use axum::body::Body;
 use axum::extract::Request;
 use http::{Response, StatusCode};
@@ -12,8 +13,8 @@ use std::time::Duration;
 use telephony_core::media::{EndSignal, EndTrigger, StreamTicket, Streamer};
 use telephony_core::meter::{self, Verdict};
 use telephony_core::{
-    CallId, CallRecord, CallStatus, CallStore, CarrierCall, ClaimedStream, EndReason, ErrorKind,
-    MediaToken, Operation, Result, Retry, Telephony, WebhookKind, verify,
+    CallId, CallRecord, CallStatus, CallStore, CarrierCall, Claim, ClaimedStream, EndReason,
+    ErrorKind, MediaToken, Operation, Result, Retry, Telephony, WebhookKind, verify,
 };
 use telephony_ws::{WsSocket, upgrade_response};
 use tokio::sync::oneshot;
@@ -60,22 +61,14 @@ pub(crate) async fn upgrade(
             Verdict::of(&claimed),
             came.elapsed(),
         );
-        let (response, token, claimed) = match claimed {
+        let (response, claim, claimed) = match claimed {
             Ok(claimed) => claimed,
-            Err(error) => {
-                let _ = answer.send(refuse(&error));
-                let token = MediaToken::parse(&token);
-                // It may be claimed all the same.
-                if let (Retry::OutcomeUnknown, Ok(token)) = (error.retry(), token) {
-                    leave(&server, &token, Leave::Free).await;
-                }
-                return;
-            }
+            Err(error) => return drop(answer.send(refuse(&error))),
         };
         let stream = Stream {
             server,
             carrier,
-            token,
+            claim,
             claimed,
         };
         let _ = answer.send(response.map(|()| Body::empty()));
@@ -94,29 +87,40 @@ pub(crate) async fn upgrade(
 }
 
 async fn claim(
-    server: &Inner,
+    server: &Arc<Inner>,
     carrier: &Arc<dyn Telephony>,
     token: &str,
     parts: &http::request::Parts,
-) -> Result<(Response<()>, MediaToken, ClaimedStream)> {
+) -> Result<(Response<()>, Claim, ClaimedStream)> {
     let webhook = server.webhook(WebhookKind::MediaUpgrade, parts, bytes::Bytes::new());
     verify(&**carrier, webhook)?;
     let response = upgrade_response(&parts.method, &parts.headers)?;
     let token = MediaToken::parse(token)?;
+    let claim = Claim::random(token, &*server.calls.ports().random)?;
     let store = server.calls.store();
-    let claimed = store.claim_token(carrier.account(), &token).await?;
-    Ok((response, token, claimed))
+    match store.claim_token(carrier.account(), &claim).await {
+        Ok(claimed) => Ok((response, claim, claimed)),
+        Err(error) => {
+            // It may be claimed all the same.
+            if error.retry() == Retry::OutcomeUnknown {
+                let inner = Arc::clone(server);
+                let free = async move { leave(&inner, &claim, Leave::Free).await };
+                server.streams.spawn(free.in_current_span());
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Lets go of a token, as often as it takes: while the store takes a stream for live, nobody asks the carrier about its call.
 /// If we end before it does not any more, our lease does it.
-async fn leave(server: &Inner, token: &MediaToken, how: Leave) {
+async fn leave(server: &Inner, claim: &Claim, how: Leave) {
     let store = server.calls.store();
     let mut pause = FIRST_PAUSE;
     loop {
-        let left = match how {
-            Leave::Free => store.release_token(token).await,
-            Leave::Over => store.finish_stream(token).await,
+        let left = match &how {
+            Leave::Free => store.release_token(claim).await,
+            Leave::Over { ends } => store.finish_stream(claim, ends.as_ref()).await,
         };
         let Err(error) = left else { return };
         tracing::error!(%error, ?how, "the call store did not take that a media token is let go of; trying again");
@@ -144,17 +148,17 @@ fn refuse(error: &telephony_core::Error) -> Response<Body> {
 struct Stream {
     server: Arc<Inner>,
     carrier: Arc<dyn Telephony>,
-    token: MediaToken,
+    claim: Claim,
     claimed: ClaimedStream,
 }
 
 /// What becomes of a token that its stream lets go of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Leave {
     /// Another socket may take it.
     Free,
-    /// The stream has come and gone.
-    Over,
+    /// The stream has come and gone; the call is to end with it for that reason, if there is one.
+    Over { ends: Option<EndReason> },
 }
 
 impl Stream {
@@ -192,7 +196,7 @@ impl Stream {
                 Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                     tracing::warn!(%error, "media socket refused after its start");
                     // Not given back: who had the token once has it again.
-                    leave(&self.server, &self.token, Leave::Over).await;
+                    leave(&self.server, &self.claim, Leave::Over { ends: None }).await;
                 }
                 Err(error) => self.release(&error.to_string()).await,
             }
@@ -207,7 +211,7 @@ impl Stream {
     /// Passes the call's end, wherever it was noticed, and our own shutdown on to the stream.
     async fn watch(&self, trigger: &EndTrigger) {
         tokio::select! {
-            reason = self.wait_for_end(|| self.store().wait_for_stream_end(&self.token)) => {
+            reason = self.wait_for_end(|| self.store().wait_for_stream_end(&self.claim.token)) => {
                 if self.has_time(&reason) {
                     trigger.end_after_goodbye(reason);
                 } else {
@@ -298,12 +302,16 @@ impl Stream {
     }
 
     async fn note_end(&self, reason: EndReason) {
-        let mut left = pin!(leave(&self.server, &self.token, Leave::Over));
+        let calls = &self.server.calls;
+        let ends = calls
+            .ends_with(&self.claimed, &reason)
+            .then(|| reason.clone());
+        let mut left = pin!(leave(&self.server, &self.claim, Leave::Over { ends }));
         // A short outage must not look like another stream of the call that is up.
         let is_left = tokio::time::timeout(SHORT_OUTAGE, &mut left).await.is_ok();
-        self.server
-            .calls
-            .stream_is_over(self.claimed.clone(), reason);
+        if let Some((record, event)) = calls.stream_is_over(self.claimed.clone(), reason) {
+            service::tell(&self.server, record, event);
+        }
         if !is_left {
             left.await;
         }
@@ -332,6 +340,6 @@ impl Stream {
     /// The handshake failed: the carrier may try again.
     async fn release(&self, why: &str) {
         tracing::warn!(why, "media socket did not start");
-        leave(&self.server, &self.token, Leave::Free).await;
+        leave(&self.server, &self.claim, Leave::Free).await;
     }
 }

@@ -4,6 +4,7 @@ mod record;
 mod repeats;
 mod write;
 
+use self::record::Admitted;
 use self::repeats::{again, repeatable, to_keep};
 use crate::handler::EventContext;
 use crate::server::Inner;
@@ -137,11 +138,7 @@ impl<'a> Webhook<'a> {
 
     async fn incoming(&self, request: &Verified) -> Result<Answered> {
         let call = self.carrier.accept_call(request)?;
-        let known = self.find_known(&call).await?;
-        if known.is_none() && self.server.calls.is_draining() {
-            return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE));
-        }
-        let record = match known {
+        let record = match self.find_known(&call).await? {
             Some(record) => {
                 // That a call asks may be all that is ever heard of its being up.
                 if let Some(status) = call.status().filter(|status| !status.is_terminal()) {
@@ -149,13 +146,9 @@ impl<'a> Webhook<'a> {
                 }
                 record
             }
-            None => match self.open(&call).await {
-                Err(error) if error.kind() == ErrorKind::RateLimited => {
-                    tracing::warn!(%error, "the call is refused");
-                    self.verdict.get_or_init(|| Verdict::Limited);
-                    return self.refuse(request, &call);
-                }
-                opened => opened?,
+            None => match self.admit(request, &call).await? {
+                Admitted::Opened(record) => *record,
+                Admitted::Refused(answered) => return Ok(answered),
             },
         };
         self.note(&record);
@@ -194,7 +187,21 @@ impl<'a> Webhook<'a> {
 
     async fn callback(&self, request: &Verified, key: Option<&str>) -> Result<Answered> {
         let (id, events) = self.read_events(request)?;
-        let mut record = self.find(request, key, id.as_ref(), &events).await?;
+        let mut record = self.find(request, key, id.as_ref()).await?;
+        if record.is_none()
+            && request.request().kind == WebhookKind::NextStep
+            // It asks what to do next, and we never heard of it: its first request went elsewhere.
+            && let Ok(call) = self.carrier.accept_call(request)
+        {
+            match self.admit(request, &call).await? {
+                Admitted::Opened(opened) => record = Some(*opened),
+                Admitted::Refused(answered) => return Ok(answered),
+            }
+        }
+        if let Some(record) = &mut record {
+            self.learn_id(record, &events).await?;
+            self.note(record);
+        }
         // First what follows for the call, however long the app takes.
         let mut news = Vec::new();
         for event in events {

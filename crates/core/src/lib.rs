@@ -57,9 +57,9 @@ pub use report::{Metadata, Metric, Report, ReportEvent, metadata};
 pub use rest::{Limiter, Repeat, RestClient, RetryOptions};
 pub use settings::{ConfigKey, Settings, de};
 pub use store::{
-    AccountLimits, CallRate, CallRecord, CallStore, ClaimedStream, Expired, FirstTime, KeptAnswer,
-    MediaGrant, MemoryStore, MemoryStoreOptions, NewCall, NodeId, RequestName, StatusUpdate,
-    StorePolicy, TransferOutcome, Turn,
+    AccountLimits, CallRate, CallRecord, CallStore, Claim, ClaimedStream, Expired, FirstTime,
+    KeptAnswer, MediaGrant, MemoryStore, MemoryStoreOptions, NewCall, NodeId, RequestName,
+    StatusUpdate, StorePolicy, TransferOutcome, Turn,
 };
 pub use telephony::Telephony;
 pub use telephony_audio as audio;

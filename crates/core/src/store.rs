@@ -32,6 +32,9 @@
 //! came, is ended as [never started](EndReason::NeverStarted) after 10 minutes: every outbound one, and an inbound one that
 //! was offered a stream. A call without a live stream of which nothing was heard for a minute is [silent](Expired::silent):
 //! its last callback may be lost. Whatever else is forgotten after 5 hours without a sign.
+//!
+//! A call that our side ended, or whose stream ended it, is looked at sooner: after 10 s, and then less and less often, until
+//! the carrier has said that it is over. So no hang-up is forgotten that failed, or whose node was lost.
 
 mod memory;
 mod node;
@@ -43,8 +46,9 @@ pub use memory::{MemoryStore, MemoryStoreOptions};
 pub use node::NodeId;
 pub use policy::{AccountLimits, CallRate, StorePolicy};
 pub use record::{
-    CallRecord, ClaimedStream, DataChanges, Expired, MAX_DATA_NAMES, MAX_DATA_VALUE, MediaGrant,
-    NewCall, StatusUpdate, TransferOutcome, check_data, too_much_data,
+    CallRecord, Claim, ClaimedStream, DataChanges, Expired, MAX_DATA_NAMES, MAX_DATA_VALUE,
+    MAX_OPEN_TRANSFERS, MediaGrant, NewCall, PlannedEnd, StatusUpdate, TransferOutcome, check_data,
+    too_much_data,
 };
 pub use replay::{FirstTime, KeptAnswer, MAX_ANSWER_BODY, RequestName, Turn};
 
@@ -96,30 +100,30 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`Store`](crate::ErrorKind::Store).
     async fn mint_token(&self, key: &CallKey, token: &MediaToken, grant: MediaGrant) -> Result<()>;
 
-    /// Takes that right; exactly one taker wins. This [node](Self::node) holds the stream from then on, as long as it
+    /// Takes that right; exactly one claim wins, which may be made again if its answer was lost. This [node](Self::node) holds the stream from then on, as long as it
     /// [renews its lease](Self::renew_lease).
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such token for this account or its time is over;
     /// [`AlreadyClaimed`](crate::ErrorKind::AlreadyClaimed); [`Closed`](crate::ErrorKind::Closed) if the call has ended;
     /// [`Store`](crate::ErrorKind::Store).
-    async fn claim_token(
-        &self,
-        account: &AccountLabel,
-        token: &MediaToken,
-    ) -> Result<ClaimedStream>;
+    async fn claim_token(&self, account: &AccountLabel, claim: &Claim) -> Result<ClaimedStream>;
 
-    /// Gives a claimed right back: the handshake failed and the carrier may try again. Only the node that holds it can.
+    /// Gives a claimed right back: the handshake failed and the carrier may try again. Nothing happens if that claim does not
+    /// hold it (any more).
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).
-    async fn release_token(&self, token: &MediaToken) -> Result<()>;
+    async fn release_token(&self, claim: &Claim) -> Result<()>;
 
-    /// The stream of a claimed token is over; the token stays taken. Only the node that holds it can say so.
+    /// The stream of a claimed token is over; the token stays taken. With `ends`, its call [is to
+    /// end](CallRecord::planned_end) for that reason and is [silent](Expired::silent) until it has, unless a later transfer
+    /// took place. Nothing happens if that
+    /// claim does not hold it (any more).
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).
-    async fn finish_stream(&self, token: &MediaToken) -> Result<()>;
+    async fn finish_stream(&self, claim: &Claim, ends: Option<&EndReason>) -> Result<()>;
 
     /// Waits until the stream of a claimed token is to end: its call has ended, or it was
     /// [stopped](Self::stop_streams), wherever that happens. A store that fails while this waits only makes it later, and

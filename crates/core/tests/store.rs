@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::Arc;
 use support::store::{call, kind, store, store_with, token};
-use support::{account, call_id, random_key, secs};
+use support::{account, call_id, claim, random_key, secs};
 use telephony_core::{
     CallKey, CallRecord, CallStatus, CallStore, Clock, Direction, EndReason, ErrorKind, MediaGrant,
     MemoryStore, MemoryStoreOptions, NewCall, Party, ProviderName, StatusUpdate, Transition,
@@ -321,7 +321,10 @@ async fn what_ended_is_remembered_for_late_callbacks_and_then_forgotten() {
         .mint_token(&key, &token, MediaGrant::new(secs(86_400)))
         .await
         .unwrap();
-    store.claim_token(&account("main"), &token).await.unwrap();
+    store
+        .claim_token(&account("main"), &claim(&token))
+        .await
+        .unwrap();
     clock.turn(secs(3_600));
     store
         .update_status(&key, CallStatus::Completed)
@@ -343,7 +346,7 @@ async fn what_ended_is_remembered_for_late_callbacks_and_then_forgotten() {
         .unwrap();
     assert!(by_id.is_none());
     assert_eq!(
-        kind(store.claim_token(&account("main"), &token).await),
+        kind(store.claim_token(&account("main"), &claim(&token)).await),
         ErrorKind::NotFound
     );
     let again = store.open(call("call-1")).await.unwrap();

@@ -5,13 +5,14 @@ mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
-use support::account;
 use support::secs;
-use support::steered::{able, calls_in, live, outbound, place};
-use support::store::store;
+use support::steered::{Steered, able, calls_in, calls_with, live, outbound, place};
+use support::store::{Hands, store};
+use support::{account, claim};
 use telephony_core::{
-    AfterStream, Answer, CallEventKind, CallStatus, CallStore, EndReason, Error, ErrorKind,
-    HangUpBy, MediaGrant, MediaToken, NodeId, Operation, OsRandom,
+    AfterStream, Answer, CallEvent, CallEventKind, CallRecord, CallStatus, CallStore, Calls,
+    ClaimedStream, EndReason, Error, ErrorKind, Handover, HangUpBy, MediaGrant, MediaToken, NodeId,
+    Operation, OsRandom, Ports,
 };
 
 #[tokio::test(start_paused = true)]
@@ -23,7 +24,11 @@ async fn a_carrier_is_asked_about_a_call_that_nobody_heard_of() {
         Duration::ZERO,
     );
     let (key, _, token) = live(&calls, AfterStream::Continue).await;
-    calls.store().finish_stream(&token).await.unwrap();
+    calls
+        .store()
+        .finish_stream(&claim(&token), None)
+        .await
+        .unwrap();
     clock.turn(secs(59));
     assert!(calls.tidy().await.unwrap().is_empty());
     clock.turn(secs(1));
@@ -81,12 +86,195 @@ async fn a_call_that_never_started_is_told_and_hung_up() {
     };
     assert_eq!(record.key, placed.key);
     assert_eq!(event.kind, CallEventKind::GivenUp(EndReason::NeverStarted));
+    clock.turn(secs(10));
+    assert!(calls.tidy().await.unwrap().is_empty(), "it rings");
     calls.drain();
     calls.settle().await;
     assert_eq!(
         carrier.asked(),
         ["place with media", "look at CA1", "hang up CA1 at region-1"]
     );
+    // What became of it then is told, too.
+    *carrier.state.lock().unwrap() = CallStatus::Canceled;
+    clock.turn(secs(20));
+    let news = calls.tidy().await.unwrap();
+    assert_eq!(statuses(&news), [Some(CallStatus::Canceled)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_given_up_and_is_up_all_the_same_is_left_alone() {
+    let (store, clock) = store();
+    let capabilities =
+        able().with_operations([Operation::MakeCall, Operation::HangUp, Operation::FetchCall]);
+    let (calls, carrier) = calls_in(Arc::new(store), capabilities, Duration::ZERO);
+    place(&calls, "main", outbound(Answer::stream()))
+        .await
+        .unwrap();
+    clock.turn(secs(600));
+    assert_eq!(calls.tidy().await.unwrap().len(), 1);
+    clock.turn(secs(10));
+    assert!(calls.tidy().await.unwrap().is_empty());
+    calls.drain();
+    calls.settle().await;
+    assert_eq!(carrier.asked(), ["place with media", "look at CA1"]);
+}
+
+fn statuses(news: &[(CallRecord, CallEvent)]) -> Vec<Option<CallStatus>> {
+    news.iter().map(|(_, event)| event.status()).collect()
+}
+
+/// Calls of which one carrier can do all that is asked for here.
+fn whole() -> (Calls, Arc<Steered>, Arc<Hands>) {
+    let (store, clock) = store();
+    let capabilities = able()
+        .with_operations([Operation::HangUp, Operation::FetchCall, Operation::Transfer])
+        .with_hang_up(HangUpBy::Rest);
+    let ports = Ports {
+        clock: clock.clone(),
+        ..Ports::default()
+    };
+    let (calls, carrier) = calls_with(Arc::new(store), ports, capabilities, Duration::ZERO);
+    (calls, carrier, clock)
+}
+
+/// The stream of the call ends, and so says its node.
+async fn end_stream(calls: &Calls, stream: &ClaimedStream, token: &MediaToken) {
+    let app = EndReason::App;
+    assert!(calls.ends_with(stream, &app));
+    let finished = calls.store().finish_stream(&claim(token), Some(&app)).await;
+    finished.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hang_up_that_failed_for_long_is_tried_again() {
+    let (calls, carrier, clock) = whole();
+    let (key, stream, token) = live(&calls, AfterStream::HangUp).await;
+    carrier.say(|| Err(Error::new(ErrorKind::Transport, "hang up", "no route")));
+    end_stream(&calls, &stream, &token).await;
+    calls.stream_is_over(stream, EndReason::App);
+    tokio::time::sleep(secs(3_600)).await;
+    let attempts = carrier.asked().len();
+    assert!(attempts > 1, "{:?}", carrier.asked());
+    assert_eq!(calls.find(&key).await.unwrap().ended, None);
+    // Hours later.
+    for _ in 0..20 {
+        clock.turn(secs(640));
+        assert!(calls.tidy().await.unwrap().is_empty());
+        tokio::time::sleep(secs(60)).await;
+    }
+    assert!(carrier.asked().len() > attempts, "{:?}", carrier.asked());
+    carrier.say(|| Ok(Handover::Sent));
+    clock.turn(secs(640));
+    assert!(calls.tidy().await.unwrap().is_empty());
+    tokio::time::sleep(secs(1)).await;
+    let last = carrier.asked().pop();
+    assert_eq!(last.as_deref(), Some("hang up CA2 at -"));
+    let ended = calls.find(&key).await.unwrap().ended;
+    assert_eq!(ended, Some(EndReason::App));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_hung_up_also_if_its_node_is_lost_right_after_the_stream() {
+    let (calls, carrier, clock) = whole();
+    let (key, stream, token) = live(&calls, AfterStream::HangUp).await;
+    end_stream(&calls, &stream, &token).await;
+    clock.turn(secs(9));
+    assert!(calls.tidy().await.unwrap().is_empty());
+    assert!(carrier.asked().is_empty(), "it has a moment for it");
+    clock.turn(secs(1));
+    assert!(calls.tidy().await.unwrap().is_empty());
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(carrier.asked(), ["look at CA2", "hang up CA2 at -"]);
+    let ended = calls.find(&key).await.unwrap().ended;
+    assert_eq!(ended, Some(EndReason::App));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_call_that_we_hung_up_the_last_status_is_found_out_and_told() {
+    let (calls, carrier, clock) = whole();
+    let (key, ..) = live(&calls, AfterStream::HangUp).await;
+    calls.hang_up(&key).await.unwrap();
+    *carrier.state.lock().unwrap() = CallStatus::Completed;
+    clock.turn(secs(10));
+    let news = calls.tidy().await.unwrap();
+    assert_eq!(statuses(&news), [Some(CallStatus::Completed)]);
+    assert_eq!(news[0].0.ended, Some(EndReason::App));
+    assert_eq!(carrier.asked(), ["hang up CA2 at -", "look at CA2"]);
+    clock.turn(secs(300));
+    assert!(calls.tidy().await.unwrap().is_empty(), "told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_lives_on_after_its_hang_up_is_hung_up_again() {
+    let (calls, carrier, clock) = whole();
+    let (key, ..) = live(&calls, AfterStream::HangUp).await;
+    calls.hang_up(&key).await.unwrap();
+    clock.turn(secs(10));
+    assert!(calls.tidy().await.unwrap().is_empty());
+    tokio::time::sleep(secs(1)).await;
+    let twice = ["hang up CA2 at -", "look at CA2", "hang up CA2 at -"];
+    assert_eq!(carrier.asked(), twice);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_the_carrier_does_not_know_is_given_up_but_not_at_once() {
+    let (calls, carrier, clock) = whole();
+    let (key, _, token) = live(&calls, AfterStream::Continue).await;
+    let finished = calls.store().finish_stream(&claim(&token), None).await;
+    finished.unwrap();
+    carrier.say(|| {
+        Err(Error::new(
+            ErrorKind::NotFound,
+            "fetch call",
+            "no such call",
+        ))
+    });
+    clock.turn(secs(60));
+    assert!(calls.tidy().await.unwrap().is_empty(), "it may be late");
+    assert_eq!(calls.find(&key).await.unwrap().ended, None);
+    clock.turn(secs(240));
+    let news = calls.tidy().await.unwrap();
+    let [(record, event)] = &news[..] else {
+        panic!("{news:?}");
+    };
+    assert_eq!(record.key, key);
+    assert_eq!(event.kind, CallEventKind::GivenUp(EndReason::NeverStarted));
+    let ended = calls.find(&key).await.unwrap().ended;
+    assert_eq!(ended, Some(EndReason::NeverStarted));
+    assert!(carrier.asked().iter().all(|asked| asked == "look at CA2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_whose_node_was_lost_keeps_no_call_up() {
+    let (calls, carrier, clock) = whole();
+    let (key, stream, token) = live(&calls, AfterStream::HangUp).await;
+    calls.store().begin_transfer(&key).await.unwrap();
+    // Nobody ever says what came of it.
+    clock.turn(secs(60));
+    end_stream(&calls, &stream, &token).await;
+    calls.stream_is_over(stream, EndReason::App);
+    tokio::time::sleep(secs(30)).await;
+    assert!(carrier.asked().is_empty(), "it may be under way");
+    clock.turn(secs(120));
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(carrier.asked(), ["hang up CA2 at -"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_app_is_told_that_a_carriers_flow_goes_on() {
+    let capabilities = able().with_hang_up(HangUpBy::CarrierFlow);
+    let (store, _clock) = store();
+    let (calls, carrier) = calls_in(Arc::new(store), capabilities, Duration::ZERO);
+    let (key, stream, _) = live(&calls, AfterStream::HangUp).await;
+    let app = EndReason::App;
+    assert!(!calls.ends_with(&stream, &app));
+    let told = calls.stream_is_over(stream.clone(), app.clone());
+    let (record, event) = told.unwrap();
+    assert_eq!(record.key, key);
+    assert_eq!(event.kind, CallEventKind::FlowGoesOn(app));
+    let stopped = EndReason::CarrierStopped(None);
+    assert!(calls.stream_is_over(stream, stopped).is_none());
+    assert!(carrier.asked().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +289,9 @@ async fn the_calls_of_a_lost_node_are_hung_up_by_another() {
     let token = MediaToken::random(&OsRandom).unwrap();
     let grant = MediaGrant::new(secs(60));
     lost.mint_token(&key, &token, grant).await.unwrap();
-    lost.claim_token(&account("main"), &token).await.unwrap();
+    lost.claim_token(&account("main"), &claim(&token))
+        .await
+        .unwrap();
     // The hang-up of a lost node's call may fail at first, too.
     carrier.say(|| Err(Error::new(ErrorKind::Transport, "hang up", "no route")));
     for _ in 0..5 {
@@ -110,10 +300,11 @@ async fn the_calls_of_a_lost_node_are_hung_up_by_another() {
         clock.turn(secs(10));
     }
     tokio::time::sleep(secs(1)).await;
-    assert_eq!(carrier.asked(), ["hang up CA-1 at -"]);
-    carrier.say(|| Ok(telephony_core::Handover::Sent));
+    // At once, and when it was looked after.
+    assert_eq!(carrier.asked(), ["hang up CA-1 at -", "hang up CA-1 at -"]);
+    carrier.say(|| Ok(Handover::Sent));
     tokio::time::sleep(secs(600)).await;
-    assert_eq!(carrier.asked().len(), 2);
+    assert_eq!(carrier.asked().len(), 3);
     assert_eq!(
         calls.find(&key).await.unwrap().ended,
         Some(EndReason::NodeLost)

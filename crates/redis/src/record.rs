@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
+use telephony_core::store::PlannedEnd;
 use telephony_core::{
     AccountLabel, AfterStream, CallId, CallKey, CallRecord, CallStatus, Direction, Error,
     ErrorKind, NewCall, NodeId, Party, ProviderName, Result,
@@ -116,7 +117,8 @@ pub(crate) fn record(key: CallKey, fields: &Fields) -> Result<CallRecord> {
     record.history = history(field(fields, "hi")?)?;
     record.transfers = count(fields, "tr")?;
     record.moved = count(fields, "mv")?;
-    record.open_transfers = count(fields, "tp")?;
+    record.open_transfers = open_transfers(fields)?;
+    record.planned_end = planned_end(fields)?;
     record.held_by = tokens(fields).filter_map(holder).collect::<Result<_>>()?;
     record.live_streams = u32::try_from(record.held_by.len()).unwrap_or(u32::MAX);
     record.held_by.sort();
@@ -132,6 +134,34 @@ fn count(fields: &Fields, name: &str) -> Result<u32> {
     }
 }
 
+/// The transfers that nothing has come of yet: `number:since,number:since`.
+fn open_transfers(fields: &Fields) -> Result<BTreeMap<u32, SystemTime>> {
+    let entry = |entry: &str| {
+        let (number, ms) = entry.split_once(':').ok_or_else(|| unreadable(READ))?;
+        let number = number.parse().map_err(|_| unreadable(READ))?;
+        Ok((number, time(ms)?))
+    };
+    let text = fields.get("tp").map_or("", String::as_str);
+    text.split(',')
+        .filter(|text| !text.is_empty())
+        .map(entry)
+        .collect()
+}
+
+fn planned_end(fields: &Fields) -> Result<Option<PlannedEnd>> {
+    let Some(reason) = fields.get("pe") else {
+        return Ok(None);
+    };
+    let transfers = count(fields, "pt")?;
+    Ok(Some(PlannedEnd::new(from_json(reason)?, transfers)))
+}
+
+fn time(ms: &str) -> Result<SystemTime> {
+    let ms = ms.parse().map_err(|_| unreadable(READ))?;
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms));
+    time.ok_or_else(|| unreadable(READ))
+}
+
 fn field<'a>(fields: &'a Fields, name: &str) -> Result<&'a str> {
     let value = fields.get(name).map(String::as_str);
     value.ok_or_else(|| unreadable(READ))
@@ -144,9 +174,7 @@ pub(crate) fn status(word: &str) -> Result<CallStatus> {
 fn history(text: &str) -> Result<Vec<(SystemTime, CallStatus)>> {
     let entry = |entry: &str| {
         let (ms, word) = entry.split_once(':').ok_or_else(|| unreadable(READ))?;
-        let ms = ms.parse().map_err(|_| unreadable(READ))?;
-        let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms));
-        Ok((since.ok_or_else(|| unreadable(READ))?, status(word)?))
+        Ok((time(ms)?, status(word)?))
     };
     text.split(',').map(entry).collect()
 }

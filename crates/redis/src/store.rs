@@ -18,9 +18,9 @@ use redis::{Cmd, FromRedisValue, Script, ScriptInvocation};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
-use telephony_core::store::{DataChanges, check_data};
+use telephony_core::store::{DataChanges, MAX_OPEN_TRANSFERS, check_data};
 use telephony_core::{
-    AccountLabel, Answer, CallId, CallKey, CallRecord, CallStatus, CallStore, CarrierCall,
+    AccountLabel, Answer, CallId, CallKey, CallRecord, CallStatus, CallStore, CarrierCall, Claim,
     ClaimedStream, EndReason, Error, ErrorKind, Expired, FirstTime, KeptAnswer, MediaGrant,
     MediaToken, NewCall, NodeId, OsRandom, RequestName, Result, StatusUpdate, TransferOutcome,
     Turn,
@@ -68,6 +68,7 @@ impl RedisStore {
             policy.max_silence,
             policy.never_started,
             policy.silent_after,
+            policy.confirm_after,
         ]
         .map(|time| millis(time).to_string())
         .join(",");
@@ -255,20 +256,16 @@ impl CallStore for RedisStore {
         self.mint(key, token, grant).await
     }
 
-    async fn claim_token(
-        &self,
-        account: &AccountLabel,
-        token: &MediaToken,
-    ) -> Result<ClaimedStream> {
-        self.claim(account, token).await
+    async fn claim_token(&self, account: &AccountLabel, claim: &Claim) -> Result<ClaimedStream> {
+        self.claim(account, claim).await
     }
 
-    async fn release_token(&self, token: &MediaToken) -> Result<()> {
-        self.leave(token, "o", "release media token").await
+    async fn release_token(&self, claim: &Claim) -> Result<()> {
+        self.free(claim).await
     }
 
-    async fn finish_stream(&self, token: &MediaToken) -> Result<()> {
-        self.leave(token, "v", "finish stream").await
+    async fn finish_stream(&self, claim: &Claim, ends: Option<&EndReason>) -> Result<()> {
+        self.finish(claim, ends).await
     }
 
     async fn wait_for_stream_end(&self, token: &MediaToken) -> Result<EndReason> {
@@ -297,7 +294,8 @@ impl CallStore for RedisStore {
 
     async fn begin_transfer(&self, key: &CallKey) -> Result<u32> {
         const OPERATION: &str = "begin transfer";
-        let begun = self.on_call(&script::BEGIN_TRANSFER, key);
+        let mut begun = self.on_call(&script::BEGIN_TRANSFER, key);
+        begun.arg(MAX_OPEN_TRANSFERS);
         match self.ask(OPERATION, begun).await? {
             0 => Err(not_found(OPERATION)),
             number => Ok(number),

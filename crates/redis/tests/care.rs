@@ -11,7 +11,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Server, account, call};
+use support::{Server, account, call, claim};
 use telephony_core::{CallStore, Clock, MediaGrant, MediaToken, OsRandom};
 use telephony_redis::RedisStore;
 use telephony_testkit::store::Hands;
@@ -63,7 +63,7 @@ async fn what_cannot_be_read_keeps_nothing_else_from_being_found() {
         let token = MediaToken::random(&OsRandom).unwrap();
         let grant = MediaGrant::new(Duration::from_secs(600));
         a.mint_token(&key, &token, grant).await.unwrap();
-        b.claim_token(&account(), &token).await.unwrap();
+        b.claim_token(&account(), &claim(&token)).await.unwrap();
         held.insert(key.as_str().to_owned());
     }
     let silent = a.open(call("silent")).await.unwrap().key;

@@ -11,7 +11,7 @@ mod support;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use std::time::Duration;
-use support::{Server, account, call};
+use support::{Server, account, call, claim};
 use telephony_core::{
     Answer, CallKey, CallStore, EndReason, FirstTime, KeptAnswer, MediaGrant, MediaToken, OsRandom,
     RequestName, Secret,
@@ -25,7 +25,7 @@ async fn fill(store: &RedisStore, id: &str) -> CallKey {
     let token = MediaToken::random(&OsRandom).unwrap();
     let grant = MediaGrant::new(Duration::from_secs(4 * 3_600));
     store.mint_token(&key, &token, grant).await.unwrap();
-    store.claim_token(&account(), &token).await.unwrap();
+    store.claim_token(&account(), &claim(&token)).await.unwrap();
     store.set_next(&key, Some(Answer::hang_up())).await.unwrap();
     let waiting = store.wait_for_end(&key);
     let _ = tokio::time::timeout(Duration::from_millis(50), waiting).await;

@@ -10,7 +10,7 @@ mod support;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{Server, account, call};
+use support::{Server, account, call, claim};
 use telephony_core::{
     CallStatus, CallStore, EndReason, ErrorKind, MediaGrant, MediaToken, OsRandom, Retry,
     StorePolicy, Transition,
@@ -49,7 +49,7 @@ async fn redis_may_be_stopped_and_started_in_the_middle() {
     let token = MediaToken::random(&OsRandom).unwrap();
     let grant = MediaGrant::new(Duration::from_secs(600));
     a.mint_token(&key, &token, grant).await.unwrap();
-    b.claim_token(&account(), &token).await.unwrap();
+    b.claim_token(&account(), &claim(&token)).await.unwrap();
     let waiting = tokio::spawn({
         let (b, token) = (b.clone(), token.clone());
         async move { b.wait_for_stream_end(&token).await }
@@ -196,7 +196,7 @@ async fn a_redis_that_lost_everything_ends_no_live_stream() {
     let token = MediaToken::random(&OsRandom).unwrap();
     let grant = MediaGrant::new(Duration::from_secs(600));
     store.mint_token(&key, &token, grant).await.unwrap();
-    store.claim_token(&account(), &token).await.unwrap();
+    store.claim_token(&account(), &claim(&token)).await.unwrap();
     let waiting = tokio::spawn({
         let (store, token) = (store.clone(), token.clone());
         async move { store.wait_for_stream_end(&token).await }
@@ -212,7 +212,7 @@ async fn a_redis_that_lost_everything_ends_no_live_stream() {
     assert_eq!(told, EndReason::NeverStarted);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!waiting.is_finished(), "a live stream was ended");
-    store.finish_stream(&token).await.unwrap();
+    store.finish_stream(&claim(&token), None).await.unwrap();
     store.open(call("call-1")).await.unwrap();
 }
 
@@ -244,7 +244,7 @@ async fn what_a_killed_node_held_is_found() {
     let token = MediaToken::random(&OsRandom).unwrap();
     let grant = MediaGrant::new(Duration::from_secs(600));
     a.mint_token(&key, &token, grant).await.unwrap();
-    b.claim_token(&account(), &token).await.unwrap();
+    b.claim_token(&account(), &claim(&token)).await.unwrap();
     drop(b);
     let found = async {
         loop {

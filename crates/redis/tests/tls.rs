@@ -12,7 +12,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 use support::tls::Certificates;
-use support::{Server, account, call};
+use support::{Server, account, call, claim};
 use telephony_core::{
     CallStatus, CallStore, EndReason, Error, ErrorKind, MediaGrant, MediaToken, OsRandom,
 };
@@ -37,7 +37,7 @@ async fn serves_a_call(options: RedisOptions) {
     let token = MediaToken::random(&OsRandom).unwrap();
     let grant = MediaGrant::new(Duration::from_secs(600));
     a.mint_token(&key, &token, grant).await.unwrap();
-    b.claim_token(&account(), &token).await.unwrap();
+    b.claim_token(&account(), &claim(&token)).await.unwrap();
     let waiting = tokio::spawn({
         let (b, token) = (Arc::clone(&b), token.clone());
         async move { b.wait_for_stream_end(&token).await }

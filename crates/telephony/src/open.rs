@@ -1,7 +1,7 @@
 //! From configuration to accounts in one step.
 
 use std::sync::Arc;
-use telephony_core::{Ports, Registry, Result, Telephony};
+use telephony_core::{Error, Ports, Registry, Result, Telephony};
 
 /// The carriers that were compiled in; those that were not are remembered with the feature that brings them.
 ///
@@ -54,7 +54,8 @@ pub fn ports() -> Result<Ports> {
 /// carrier's variables set: it is off.
 ///
 /// # Errors
-/// [`Configuration`](crate::ErrorKind::Configuration) that names the variables if some are set and some are missing.
+/// [`Configuration`](crate::ErrorKind::Configuration) that names the variables if some are set and some are missing, or if all
+/// carriers are off.
 pub fn from_env(ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
     from_env_with(&registry()?, ports)
 }
@@ -64,7 +65,35 @@ pub fn from_env(ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
 /// # Errors
 /// As there.
 pub fn from_env_with(registry: &Registry, ports: &Ports) -> Result<Vec<Arc<dyn Telephony>>> {
-    registry.open_from_environment(|name| std::env::var(name).ok(), ports)
+    open_from(registry, |name| std::env::var(name).ok(), ports)
+}
+
+fn open_from(
+    registry: &Registry,
+    variable: impl Fn(&str) -> Option<String>,
+    ports: &Ports,
+) -> Result<Vec<Arc<dyn Telephony>>> {
+    let accounts = registry.open_from_environment(variable, ports)?;
+    if accounts.is_empty() {
+        return Err(Error::configuration(all_off(registry)));
+    }
+    Ok(accounts)
+}
+
+/// What to do when no carrier is on.
+fn all_off(registry: &Registry) -> String {
+    let needs = registry.carriers().map(|entry| {
+        let required = entry.keys.iter().filter(|key| key.required);
+        let variables: Vec<_> = required.map(|key| key.variable(entry.name)).collect();
+        format!("{} ({})", entry.name, variables.join(", "))
+    });
+    let needs: Vec<_> = needs.collect();
+    if needs.is_empty() {
+        return "no carrier is compiled in: enable the feature of one, `twilio` for example"
+            .to_owned();
+    }
+    let needs = needs.join("; ");
+    format!("no carrier is on: set all variables of at least one: {needs}")
 }
 
 /// Opens all accounts of a file, TOML or, if its name ends in `.json`, JSON: one table for each account, named by its label.
@@ -101,8 +130,7 @@ pub fn from_file_with(
     ports: &Ports,
 ) -> Result<Vec<Arc<dyn Telephony>>> {
     let path = path.as_ref();
-    let fail =
-        |what: String| telephony_core::Error::configuration(format!("{}: {what}", path.display()));
+    let fail = |what: String| Error::configuration(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     let is_json = path
         .extension()
@@ -151,6 +179,19 @@ fn parse_json(text: &str) -> std::result::Result<Tables, String> {
 #[cfg(all(test, feature = "file"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn with_no_carrier_on_it_is_told_what_to_set() {
+        let registry = registry().unwrap();
+        let error = open_from(&registry, |_| None, &Ports::default()).unwrap_err();
+        for entry in registry.carriers() {
+            let required = entry.keys.iter().find(|key| key.required).unwrap();
+            let variable = required.variable(entry.name);
+            assert!(error.to_string().contains(&variable), "{error}");
+        }
+        let none = open_from(&Registry::new(), |_| None, &Ports::default()).unwrap_err();
+        assert!(none.to_string().contains("feature"), "{none}");
+    }
 
     #[test]
     fn a_broken_file_is_told_by_line_and_not_by_content() {

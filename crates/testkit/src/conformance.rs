@@ -38,7 +38,7 @@
 //!
 //! {"source": "…",
 //!  "rest": {"operation": "hang-up", "call": "CA1", "answers": [{"status": 204}]},
-//!  "expect": {"outcome": "ok", "asks": ["DELETE /calls/CA1"]}}
+//!  "expect": {"outcome": "ok", "asks": [{"request": "POST /calls/CA1", "form": {"Status": "completed"}}]}}
 //! ```
 //!
 //! * **webhook**: `kind` is `incoming-call`, `next-step`, `status`, `event` or `media-upgrade`. The URL is
@@ -52,11 +52,30 @@
 //!   that the start tells.
 //! * **rest**: what the carrier answers to an [operation](telephony_core::Operation) in kebab case (`make-call`,
 //!   `hang-up`, `transfer`, `send-dtmf`, `start-recording`, `stop-recording`, `fetch-call`, `find-placed`,
-//!   `fetch-recording`). `expect` has `outcome` (`ok`, or the [kind](telephony_core::ErrorKind) of the error), `asks`
-//!   (method and path of the requests), `id` and `status`.
+//!   `fetch-recording`). `expect` has `outcome` (`ok`, or the [kind](telephony_core::ErrorKind) of the error), `asks`,
+//!   `id` and `status`.
+//!
+//! `asks` are the requests that the operation sends, in their order, each compared with all that is sent but the host and the headers.
+//! Write them from the carrier's documentation, not from what the crate sends. One that is a text is a method and a path, with
+//! neither a query nor a body: `"DELETE /calls/CA1"`. Any other is an object:
+//!
+//! ```json
+//! {"request": "POST /calls", "query": {"page": 1}, "form": {"To": "+14155550199", "Event": ["ringing", "answered"]}}
+//! {"request": "PUT /calls/CA1", "json": {"digits": "8305921"}}
+//! ```
+//!
+//! `form`, `json` or `body` (a text) is the body; the content type must be that of a form or of JSON. Neither the fields of
+//! a query or form nor the members of a JSON object have an order, and a list in a query or form is a name that is there
+//! several times; the items of a JSON array have one. `$ANY` stands for a value that does not matter. The kit calls from
+//! and to the [parties](Conformance::with_parties), answers with [a stream](telephony_core::Answer::stream), transfers to
+//! a [dial](telephony_core::Answer::dial) of the callee, and sends the keys `8305921` and a stream after them; its clock stands at
+//! [`RECEIVED_AT`].
 
 mod answers;
+mod ask;
+mod asked;
 mod bench;
+mod borrowed;
 mod folder;
 mod media;
 mod message;
@@ -68,6 +87,7 @@ mod settings;
 mod shown;
 mod stream;
 mod subject;
+mod template;
 mod trusting;
 mod verdict;
 mod verification;
@@ -96,6 +116,7 @@ macro_rules! conformance {
             conformance_good_requests GoodRequests,
             conformance_mutations Mutations,
             conformance_foreign_requests ForeignRequests,
+            conformance_other_methods OtherMethods,
             conformance_calls Calls,
             conformance_events Events,
             conformance_readers_never_panic ReadersNeverPanic,
@@ -104,6 +125,7 @@ macro_rules! conformance {
             conformance_unclaimed_steps UnclaimedSteps,
             conformance_hostile_answers HostileAnswers,
             conformance_claimed_operations ClaimedOperations,
+            conformance_operation_requests OperationRequests,
             conformance_unclaimed_operations UnclaimedOperations,
             conformance_broken_operations BrokenOperations,
             conformance_media_messages MediaMessages,

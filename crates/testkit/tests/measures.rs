@@ -9,10 +9,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use support::{App, Reply, Seen, Socket, codes, next_json, no_socket, send_json};
+use support::{App, Reply, SECOND, Seen, Socket, codes, next_json, no_socket, send_json};
 use telephony_testkit::{Script, SimulatedCall, Simulator, Speech, TwilioAccount, VonageAccount};
-
-const SECOND: Duration = Duration::from_secs(1);
 
 fn routes(seen: &Seen) -> Reply {
     match seen.path.as_str() {

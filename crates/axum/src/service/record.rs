@@ -1,14 +1,38 @@
 //! Which call a request is about, and what it changes of that.
 
 use super::Webhook;
-use telephony_core::meter;
+use http::StatusCode;
+use telephony_core::meter::{self, Verdict};
 use telephony_core::{
-    CallEvent, CallEventKind, CallId, CallKey, CallRecord, CarrierCall, Direction, IncomingCall,
-    LegReport, LegRole, NewCall, Result, Transition, Verified, WebhookKind,
+    Answered, CallEvent, CallEventKind, CallId, CallKey, CallRecord, CarrierCall, Direction,
+    ErrorKind, IncomingCall, LegReport, LegRole, NewCall, Result, Transition, Verified,
 };
 
+/// What becomes of a call that nobody knew.
+pub(super) enum Admitted {
+    Opened(Box<CallRecord>),
+    /// What is answered to it instead.
+    Refused(Answered),
+}
+
 impl Webhook<'_> {
-    pub(super) async fn open(&self, call: &IncomingCall) -> Result<CallRecord> {
+    /// Opens a new call, if this node and the account may have one more.
+    pub(super) async fn admit(&self, request: &Verified, call: &IncomingCall) -> Result<Admitted> {
+        if self.server.calls.is_draining() {
+            let elsewhere = Answered::empty(StatusCode::SERVICE_UNAVAILABLE);
+            return Ok(Admitted::Refused(elsewhere));
+        }
+        match self.open(call).await {
+            Err(error) if error.kind() == ErrorKind::RateLimited => {
+                tracing::warn!(%error, "the call is refused");
+                self.verdict.get_or_init(|| Verdict::Limited);
+                self.refuse(request, call).map(Admitted::Refused)
+            }
+            opened => opened.map(|record| Admitted::Opened(Box::new(record))),
+        }
+    }
+
+    async fn open(&self, call: &IncomingCall) -> Result<CallRecord> {
         let key = CallKey::random(&*self.server.calls.ports().random)?;
         let parties = (call.from().clone(), call.to().clone());
         let new = NewCall::new(
@@ -50,14 +74,12 @@ impl Webhook<'_> {
         }
     }
 
-    /// The call of a callback: by our key in the URL, else by the carrier's id. A call that asks what to do next and that we
-    /// never heard of (its first request went elsewhere) is opened now.
+    /// The call of a callback: by our key in the URL, else by the carrier's id.
     pub(super) async fn find(
         &self,
         request: &Verified,
         key: Option<&str>,
         id: Option<&CallId>,
-        events: &[CallEvent],
     ) -> Result<Option<CallRecord>> {
         let store = self.store();
         let account = request.account();
@@ -68,32 +90,26 @@ impl Webhook<'_> {
                 .filter(|record| record.account == *account),
             _ => None,
         };
-        let mut record = by_key;
-        if record.is_none()
-            && let Some(id) = id
-        {
-            record = store.find_by_id(account, id).await?;
+        match (by_key, id) {
+            (None, Some(id)) => store.find_by_id(account, id).await,
+            (found, _) => Ok(found),
         }
-        if record.is_none()
-            && request.request().kind == WebhookKind::NextStep
-            && let Ok(call) = self.carrier.accept_call(request)
-        {
-            record = Some(self.open(&call).await?);
+    }
+
+    /// The carrier's id of the call, if a status tells it for the first time.
+    pub(super) async fn learn_id(
+        &self,
+        record: &mut CallRecord,
+        events: &[CallEvent],
+    ) -> Result<()> {
+        let status = events.iter().find(|event| event.status().is_some());
+        let told = status.and_then(|event| event.call_id.as_ref());
+        if let (None, Some(id)) = (&record.call_id, told) {
+            let call = CarrierCall::new(id.clone());
+            self.store().attach(&record.key, &call).await?;
+            record.call_id = Some(id.clone());
         }
-        if let Some(record) = &mut record {
-            let status = events.iter().find(|event| event.status().is_some());
-            if let (None, Some(id)) = (
-                &record.call_id,
-                status.and_then(|event| event.call_id.as_ref()),
-            ) {
-                store
-                    .attach(&record.key, &CarrierCall::new(id.clone()))
-                    .await?;
-                record.call_id = Some(id.clone());
-            }
-            self.note(record);
-        }
-        Ok(record)
+        Ok(())
     }
 
     /// Applies an event to the call. [`None`] if the app need not hear of it: a status that came late or again.

@@ -71,6 +71,7 @@ impl CallEvent {
             CallEventKind::CarrierFault { .. } => "carrier-fault",
             CallEventKind::NextStep { .. } => "next-step",
             CallEventKind::GivenUp(_) => "given-up",
+            CallEventKind::FlowGoesOn(_) => "flow-goes-on",
             CallEventKind::Other { name } => name,
         }
     }
@@ -130,9 +131,12 @@ pub enum CallEventKind {
         /// Why it asks, in the carrier's word: `redirect`, `stream`, `fallback`.
         after: String,
     },
-    /// Not the carrier but the library says it: the call was ended on our side because nothing was heard of it, and the
-    /// carrier was asked to hang up.
+    /// Not the carrier but the library says it: the call was ended on our side because nothing was heard of it. If it still
+    /// rings at the carrier, it is hung up.
     GivenUp(EndReason),
+    /// Not the carrier but the library says it: our side ended the stream for that reason, and the call goes on with the
+    /// carrier's own flow, which alone decides when it ends.
+    FlowGoesOn(EndReason),
     /// Anything else, by the carrier's own name for it.
     Other {
         /// That name.

@@ -52,7 +52,7 @@ impl Calls {
         let carrier = self.account(&record.account)?;
         if carrier.capabilities().supports(Operation::HangUp) {
             if record.call_id.is_none() && record.direction == Direction::Outbound {
-                return self.give_up_placing(key).await;
+                return self.give_up_placing(&record).await;
             }
             return self.end_by_rest(&record, carrier, EndReason::App).await;
         }
@@ -64,10 +64,10 @@ impl Calls {
         stopped.await.map(drop)
     }
 
-    async fn give_up_placing(&self, key: &CallKey) -> Result<()> {
-        self.inner.store.end(key, EndReason::App).await?;
+    async fn give_up_placing(&self, record: &CallRecord) -> Result<()> {
+        self.note_end(record, EndReason::App).await?;
         // The carrier may have told the id in between.
-        let record = self.find(key).await?;
+        let record = self.find(&record.key).await?;
         if record.call_id.is_some() {
             self.end_again(record);
         }
@@ -136,13 +136,7 @@ impl Calls {
         // Before the carrier is asked: what it does may be seen before it has answered.
         let number = match store.begin_transfer(key).await {
             Ok(number) => number,
-            Err(error) => {
-                // It may have begun all the same.
-                if error.retry() == Retry::OutcomeUnknown {
-                    self.end_transfer(key, 0, TransferOutcome::Refused).await;
-                }
-                return Err(not_asked(error));
-            }
+            Err(error) => return Err(not_asked(error)),
         };
         let moved = self.ask_to_move(moving).await;
         let outcome = match &moved {

@@ -7,8 +7,9 @@ mod guard;
 use self::answers::{Answers, Begin};
 use self::calls::{Calls, not_found};
 use super::{
-    CallRecord, CallStore, ClaimedStream, DataChanges, Expired, FirstTime, KeptAnswer, MediaGrant,
-    NewCall, NodeId, RequestName, StatusUpdate, StorePolicy, TransferOutcome, Turn, check_data,
+    CallRecord, CallStore, Claim, ClaimedStream, DataChanges, Expired, FirstTime, KeptAnswer,
+    MediaGrant, NewCall, NodeId, RequestName, StatusUpdate, StorePolicy, TransferOutcome, Turn,
+    check_data,
 };
 use crate::{
     AccountLabel, Answer, CallId, CallKey, CallStatus, CarrierCall, Clock, EndReason, MediaToken,
@@ -156,24 +157,20 @@ impl CallStore for MemoryStore {
         self.lock().mint(key, token, grant, now, self.policy())
     }
 
-    async fn claim_token(
-        &self,
-        account: &AccountLabel,
-        token: &MediaToken,
-    ) -> Result<ClaimedStream> {
+    async fn claim_token(&self, account: &AccountLabel, claim: &Claim) -> Result<ClaimedStream> {
         let now = self.now();
         self.lock()
-            .claim(account, token, &self.node, now, self.policy())
+            .claim(account, claim, &self.node, now, self.policy())
     }
 
-    async fn release_token(&self, token: &MediaToken) -> Result<()> {
-        self.lock().release(token, &self.node);
+    async fn release_token(&self, claim: &Claim) -> Result<()> {
+        self.lock().release(claim);
         Ok(())
     }
 
-    async fn finish_stream(&self, token: &MediaToken) -> Result<()> {
+    async fn finish_stream(&self, claim: &Claim, ends: Option<&EndReason>) -> Result<()> {
         let now = self.now();
-        self.lock().finish(token, &self.node, now, self.policy());
+        self.lock().finish(claim, ends, now, self.policy());
         Ok(())
     }
 
@@ -215,7 +212,8 @@ impl CallStore for MemoryStore {
     }
 
     async fn begin_transfer(&self, key: &CallKey) -> Result<u32> {
-        self.lock().begin_transfer(key)
+        let now = self.now();
+        self.lock().begin_transfer(key, now)
     }
 
     async fn end_transfer(
@@ -234,7 +232,7 @@ impl CallStore for MemoryStore {
 
     async fn end(&self, key: &CallKey, reason: EndReason) -> Result<bool> {
         let now = self.now();
-        let first = self.lock().end(key, reason, now);
+        let first = self.lock().end(key, reason, now, self.policy());
         first.ok_or_else(|| not_found("end call"))
     }
 

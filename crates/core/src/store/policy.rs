@@ -24,6 +24,9 @@ pub struct StorePolicy {
     /// After how long without news of a call without live streams its carrier should be asked. Doubled each time that
     /// nothing new comes of it, up to 64 times as long. Default 60 s.
     pub silent_after: Duration,
+    /// How long after our side ended a call, or its stream did, the carrier should be asked if it has not said that it is over.
+    /// Doubled each time, up to 64 times as long. Default 10 s.
+    pub confirm_after: Duration,
     /// How long a node is taken for alive after it [renewed its lease](super::CallStore::renew_lease). Default 30 s.
     pub lease: Duration,
     /// How long an answer is remembered for repeats of its request. Default 10 minutes.
@@ -44,6 +47,7 @@ impl Default for StorePolicy {
             max_silence: Duration::from_secs(5 * 3600),
             never_started: Duration::from_secs(600),
             silent_after: Duration::from_secs(60),
+            confirm_after: Duration::from_secs(10),
             lease: Duration::from_secs(30),
             keep_answers: Duration::from_secs(600),
             answer_time: Duration::from_secs(20),
@@ -66,9 +70,13 @@ impl StorePolicy {
     /// How long until the carrier is asked again, having been asked so often without news.
     #[must_use]
     pub fn silent_pause(&self, asked: u32) -> Duration {
-        self.silent_after
-            .saturating_mul(1 << asked.min(MAX_DOUBLINGS))
-            .min(FOREVER)
+        doubled(self.silent_after, asked)
+    }
+
+    /// The same of a call that should be over.
+    #[must_use]
+    pub fn confirm_pause(&self, asked: u32) -> Duration {
+        doubled(self.confirm_after, asked)
     }
 
     /// The same, with times that do not overflow.
@@ -79,6 +87,7 @@ impl StorePolicy {
             &mut self.max_silence,
             &mut self.never_started,
             &mut self.silent_after,
+            &mut self.confirm_after,
             &mut self.lease,
             &mut self.keep_answers,
             &mut self.answer_time,
@@ -87,6 +96,11 @@ impl StorePolicy {
         }
         self
     }
+}
+
+fn doubled(pause: Duration, times: u32) -> Duration {
+    let pause = pause.saturating_mul(1 << times.min(MAX_DOUBLINGS));
+    pause.min(FOREVER)
 }
 
 /// How many calls an account may have. A call that is refused was never opened.

@@ -3,7 +3,7 @@
 use super::NodeId;
 use crate::{
     AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, Direction,
-    EndReason, Error, ErrorKind, Party, ProviderName, Result, Transition,
+    EndReason, Error, ErrorKind, MediaToken, Party, ProviderName, RandomSource, Result, Transition,
 };
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -129,8 +129,11 @@ pub struct CallRecord {
     /// The number of the last transfer that took place, or may have. A stream that was
     /// [offered](ClaimedStream::transfers) before does not hang the call up.
     pub moved: u32,
-    /// How many transfers are under way.
-    pub open_transfers: u32,
+    /// The transfers of which nobody has said yet what came of them, and since when: the last [`MAX_OPEN_TRANSFERS`].
+    pub open_transfers: BTreeMap<u32, SystemTime>,
+    /// That it is to end, because one of its streams [has](super::CallStore::finish_stream), and neither another stream came
+    /// since nor a later transfer took place.
+    pub planned_end: Option<PlannedEnd>,
     /// How many media sockets of it are open.
     pub live_streams: u32,
     /// The nodes that hold them.
@@ -161,7 +164,8 @@ impl CallRecord {
             data: call.data,
             transfers: 0,
             moved: 0,
-            open_transfers: 0,
+            open_transfers: BTreeMap::new(),
+            planned_end: None,
             live_streams: 0,
             held_by: Vec::new(),
             ended: status.is_terminal().then_some(EndReason::CallEnded(status)),
@@ -173,6 +177,57 @@ impl CallRecord {
     pub fn carrier_call(&self) -> Option<CarrierCall> {
         let id = self.call_id.clone()?;
         Some(CarrierCall::new(id).at(self.home.clone()))
+    }
+}
+
+/// What is to follow from the end of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedEnd {
+    /// Why the stream ended, and so the call.
+    pub reason: EndReason,
+    /// How many [transfers](CallRecord::transfers) had begun when the stream was offered. A later one makes something else
+    /// of the call.
+    pub transfers: u32,
+}
+
+impl PlannedEnd {
+    /// The call is to end for that reason, unless a later transfer than that takes place.
+    #[must_use]
+    pub fn new(reason: EndReason, transfers: u32) -> Self {
+        Self { reason, transfers }
+    }
+}
+
+/// How many transfers of which nothing has come yet are remembered of a call.
+pub const MAX_OPEN_TRANSFERS: usize = 32;
+
+/// One attempt to take a [media token](MediaToken). Its number tells it from all others, so that what is said late about a
+/// claim that is over changes nothing of the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The token.
+    pub token: MediaToken,
+    /// The number of the attempt.
+    pub number: u64,
+}
+
+impl Claim {
+    /// An attempt that nobody else makes.
+    ///
+    /// # Errors
+    /// If the random source fails.
+    pub fn random(token: MediaToken, random: &dyn RandomSource) -> Result<Self> {
+        let mut bytes = [0; 8];
+        random.fill(&mut bytes)?;
+        Ok(Self::numbered(token, u64::from_ne_bytes(bytes)))
+    }
+
+    /// The attempt with that number.
+    #[must_use]
+    pub fn numbered(token: MediaToken, number: u64) -> Self {
+        Self { token, number }
     }
 }
 
@@ -292,7 +347,8 @@ pub struct Expired {
     /// [`NeverStarted`](EndReason::NeverStarted) now.
     pub never_started: Vec<CallRecord>,
     /// Calls that may be over without our knowing: the carrier should be asked. Each comes again, after twice the time,
-    /// until there is news of it.
+    /// until there is news of it. Also calls that our side [ended](CallRecord::ended), or that are [to
+    /// end](CallRecord::planned_end), and of which the carrier has not said that they are over.
     pub silent: Vec<CallRecord>,
     /// Streams whose node is lost. They are over now; what ends with them is to be ended by who gets them.
     pub orphaned: Vec<ClaimedStream>,

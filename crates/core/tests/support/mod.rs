@@ -16,8 +16,8 @@ use telephony_core::media::{
     StreamStart, StreamTicket, WireMessage,
 };
 use telephony_core::{
-    AccountLabel, CallId, CallKey, CallStore, Direction, Error, ErrorKind, MemoryStore, NewCall,
-    OsRandom, Party, ProviderName, Result, StreamId,
+    AccountLabel, CallId, CallKey, CallStore, Claim, Direction, Error, ErrorKind, MediaToken,
+    MemoryStore, NewCall, OsRandom, Party, ProviderName, Result, StreamId,
 };
 
 pub(crate) const fn ms(ms: u64) -> Duration {
@@ -259,4 +259,9 @@ pub(crate) async fn ticket(options: StreamOptions) -> (StreamTicket, EndTrigger)
         StreamTicket::new(call, ended).with_options(options),
         trigger,
     )
+}
+
+/// The first claim of a token.
+pub(crate) fn claim(token: &MediaToken) -> Claim {
+    Claim::numbered(token.clone(), 1)
 }

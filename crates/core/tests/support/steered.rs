@@ -1,7 +1,7 @@
 //! A carrier that can be asked for everything, and notes what it is asked.
 
 use super::carrier::Dummy;
-use super::{account, call_id, secs};
+use super::{account, call_id, claim, secs};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -199,9 +199,18 @@ pub(crate) fn calls_in(
     capabilities: Capabilities,
     delay: Duration,
 ) -> (Calls, Arc<Steered>) {
+    calls_with(store, Ports::default(), capabilities, delay)
+}
+
+pub(crate) fn calls_with(
+    store: Arc<dyn CallStore>,
+    ports: Ports,
+    capabilities: Capabilities,
+    delay: Duration,
+) -> (Calls, Arc<Steered>) {
     let base = PublicUrl::new("https://voice.example.com").unwrap();
     let options = CallsOptions::default();
-    let calls = Calls::with(base, Arc::clone(&store), Ports::default(), options);
+    let calls = Calls::with(base, Arc::clone(&store), ports, options);
     let carrier = Arc::new(Steered {
         dummy: Dummy::new("dummy", "main", "token"),
         capabilities,
@@ -245,6 +254,9 @@ pub(crate) async fn live(calls: &Calls, then: AfterStream) -> (CallKey, ClaimedS
     let token = MediaToken::random(&OsRandom).unwrap();
     let grant = MediaGrant::new(secs(60)).then(then);
     calls.store().mint_token(&key, &token, grant).await.unwrap();
-    let claimed = calls.store().claim_token(&account("main"), &token).await;
+    let claimed = calls
+        .store()
+        .claim_token(&account("main"), &claim(&token))
+        .await;
     (key, claimed.unwrap(), token)
 }

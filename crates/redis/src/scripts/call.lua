@@ -8,10 +8,11 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-local keep_ended, max_silence, never_started, silent_after =
-  string.match(ARGV[2], '^(%d+),(%d+),(%d+),(%d+)$')
+local keep_ended, max_silence, never_started, silent_after, confirm_after =
+  string.match(ARGV[2], '^(%d+),(%d+),(%d+),(%d+),(%d+)$')
 keep_ended, max_silence = tonumber(keep_ended), tonumber(max_silence)
 never_started, silent_after = tonumber(never_started), tonumber(silent_after)
+confirm_after = tonumber(confirm_after)
 -- Keys vanish by themselves so long after they should have been taken out.
 local GRACE = 3600000
 
@@ -71,11 +72,22 @@ local function count(h, state)
   return found
 end
 
+local function unset(h, field)
+  redis.call('HDEL', call, field)
+  h[field] = nil
+end
+
+-- Its carrier should be asked some time from now, having been asked so often without news.
+local function ask_later(h, asked)
+  local pause = (h.en or h.pe) and confirm_after or silent_after
+  set(h, 'ad', whole(asked))
+  set(h, 'ak', whole(now + pause * 2 ^ asked))
+end
+
 -- There is news of the call.
 local function touch(h)
   set(h, 'se', whole(now))
-  set(h, 'ad', '0')
-  set(h, 'ak', whole(now + silent_after))
+  ask_later(h, 0)
 end
 
 -- When it is to be given up.
@@ -88,11 +100,28 @@ local function limit(h)
   return tonumber(h.se) + max_silence
 end
 
+-- Whether the carrier has not said that it is over.
+local function is_open(h)
+  return tonumber(h.rk) < 4
+end
+
+-- Its stream is over: the call is to end for that reason, unless a later transfer took place.
+local function plan_end(h, t, reason)
+  if reason ~= '' and (tonumber(h.mv) or 0) <= tonumber(t.transfers) then
+    set(h, 'pe', reason)
+    set(h, 'pt', t.transfers)
+  end
+  touch(h)
+end
+
 -- Writes down when somebody has to look at it next.
 local function settle(h)
   local at, ttl
   if h.en then
     at, ttl = tonumber(h.se) + keep_ended, keep_ended + GRACE
+    if is_open(h) then
+      at = math.min(at, tonumber(h.ak))
+    end
   else
     at, ttl = limit(h), max_silence + keep_ended + GRACE
     if count(h, 'c') == 0 then
@@ -118,7 +147,7 @@ local function finish(h, reason)
   end
   set(h, 'en', reason)
   set(h, 'eo', once)
-  set(h, 'se', whole(now))
+  touch(h)
   ring(h)
   return true
 end

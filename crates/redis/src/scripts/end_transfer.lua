@@ -4,14 +4,20 @@ if not h then
   return { 0, {} }
 end
 local number = tonumber(ARGV[6])
-if h.te ~= once then
-  set(h, 'tp', whole(math.max((tonumber(h.tp) or 0) - 1, 0)))
-  set(h, 'te', once)
+local open = {}
+for entry in string.gmatch(h.tp or '', '[^,]+') do
+  if tonumber(string.match(entry, '^%d+')) ~= number then
+    table.insert(open, entry)
+  end
 end
+set(h, 'tp', table.concat(open, ','))
 if ARGV[7] == 'r' then
   return { 1, {} }
 end
 set(h, 'mv', whole(math.max(tonumber(h.mv) or 0, number)))
+if h.pe and tonumber(h.pt) < number then
+  unset(h, 'pe')
+end
 local names = {}
 if ARGV[7] == 't' then
   for field, t in pairs(tokens(h)) do

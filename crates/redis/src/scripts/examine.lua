@@ -11,14 +11,17 @@ if h.en then
     redis.call('ZREM', due, name)
     return { 1, last }
   end
+  if is_open(h) and now >= tonumber(h.ak) then
+    ask_later(h, math.min(tonumber(h.ad) + 1, 6))
+    settle(h)
+    return { 3, flat() }
+  end
 elseif now >= limit(h) then
   finish(h, ARGV[6])
   settle(h)
   return { 2, flat() }
 elseif count(h, 'c') == 0 and now >= tonumber(h.ak) then
-  local asked = math.min(tonumber(h.ad) + 1, 6)
-  set(h, 'ad', whole(asked))
-  set(h, 'ak', whole(now + silent_after * 2 ^ asked))
+  ask_later(h, math.min(tonumber(h.ad) + 1, 6))
   settle(h)
   return { 3, flat() }
 end

@@ -1,11 +1,11 @@
--- ARGV 6: the token; 7: the node that is lost; 8: the reason for its stream, should it live.
+-- ARGV 6: the token; 7: the number of the claim; 8: the reason for its stream, should it live, and for its call.
 local h = load()
 local field = 't:' .. ARGV[6]
 if not h or not h[field] then
   return { 0, '', '', {} }
 end
 local t = read_token(h[field])
-if t.state ~= 'c' or t.node ~= ARGV[7] then
+if t.state ~= 'c' or t.taker ~= ARGV[7] then
   return { 0, '', '', {} }
 end
 t.state = 'v'
@@ -14,7 +14,7 @@ if t.stop == '' then
 end
 write_token(h, field, t)
 if not h.en then
-  touch(h)
+  plan_end(h, t, t.after == 'h' and ARGV[8] or '')
 end
 settle(h)
 ring(h)

@@ -8,7 +8,7 @@ use crate::script;
 use futures_util::future::try_join_all;
 use std::sync::atomic::Ordering;
 use telephony_core::{
-    CallKey, CallRecord, ClaimedStream, EndReason, Expired, MediaToken, NodeId, Result,
+    CallKey, CallRecord, Claim, ClaimedStream, EndReason, Expired, NodeId, Result,
 };
 
 const EXPIRE: &str = "find expired calls";
@@ -33,11 +33,8 @@ impl RedisStore {
     pub(super) async fn search(&self, limit: usize) -> Result<Expired> {
         let mut expired = Expired::new();
         let searched = self.search_all(limit, &mut expired).await;
-        let is_empty = expired.orphaned.is_empty()
-            && expired.never_started.is_empty()
-            && expired.silent.is_empty();
         match searched {
-            Err(error) if is_empty => Err(error),
+            Err(error) if expired.is_empty() => Err(error),
             // What was found is found no second time, so it is given all the same.
             Err(error) => {
                 tracing::error!(%error, "not all calls that are due could be looked at");
@@ -163,11 +160,11 @@ impl RedisStore {
                 if orphans.len() >= limit {
                     return Ok(());
                 }
-                let Ok((token, key)) = read_held(&stream) else {
+                let Ok((claim, key)) = read_held(&stream) else {
                     unreadable += 1;
                     continue;
                 };
-                orphans.extend(self.orphan(&token, key, node).await?);
+                orphans.extend(self.orphan(&claim, key).await?);
                 let mut command = redis::cmd("SREM");
                 command.arg(&name).arg(&stream);
                 let _: u64 = self.command(EXPIRE, command).await?;
@@ -183,16 +180,11 @@ impl RedisStore {
         Ok(())
     }
 
-    async fn orphan(
-        &self,
-        token: &MediaToken,
-        key: CallKey,
-        node: &NodeId,
-    ) -> Result<Option<ClaimedStream>> {
+    async fn orphan(&self, claim: &Claim, key: CallKey) -> Result<Option<ClaimedStream>> {
         let mut orphan = self.on_call(&script::ORPHAN, &key);
         orphan
-            .arg(token.as_str())
-            .arg(node.as_str())
+            .arg(claim.token.as_str())
+            .arg(claim.number)
             .arg(to_json(&EndReason::NodeLost)?);
         let (code, after, transfers, fields): (u8, String, String, Fields) =
             self.ask(EXPIRE, orphan).await?;

@@ -1,11 +1,13 @@
 //! Media tokens, and the node that holds their streams.
 
-use super::{RedisStore, known, not_found};
-use crate::record::{Fields, after_from_text, after_to_text, millis, record};
+use super::{RedisStore, known};
+use crate::error::unreadable;
+use crate::record::{Fields, after_from_text, after_to_text, millis, record, to_json};
 use crate::script;
 use telephony_core::store::MAX_TOKENS;
 use telephony_core::{
-    AccountLabel, CallKey, ClaimedStream, Error, ErrorKind, MediaGrant, MediaToken, Result,
+    AccountLabel, CallKey, Claim, ClaimedStream, EndReason, Error, ErrorKind, MediaGrant,
+    MediaToken, Result,
 };
 
 const CLAIM: &str = "claim media token";
@@ -69,26 +71,27 @@ impl RedisStore {
     pub(super) async fn claim(
         &self,
         account: &AccountLabel,
-        token: &MediaToken,
+        claim: &Claim,
     ) -> Result<ClaimedStream> {
-        let key = self.call_of(token, CLAIM).await?.ok_or_else(unknown)?;
-        let held = held(token, &key);
+        let key = self
+            .call_of(&claim.token, CLAIM)
+            .await?
+            .ok_or_else(unknown)?;
+        let held = held(claim, &key);
         self.hold(Some(&held)).await?;
-        let mut claim = self.on_call(&script::CLAIM, &key);
-        claim
-            .arg(token.as_str())
+        let mut take = self.on_call(&script::CLAIM, &key);
+        take.arg(claim.token.as_str())
             .arg(account.as_str())
-            .arg(self.node.as_str());
-        let (code, text, fields): (u8, String, Fields) = self.ask(CLAIM, claim).await?;
+            .arg(self.node.as_str())
+            .arg(claim.number);
+        let (code, text, fields): (u8, String, Fields) = self.ask(CLAIM, take).await?;
         if code == 1 {
             let call = record(key, &fields)?;
             let (after, transfers) = text.split_at_checked(1).ok_or_else(unknown)?;
             let transfers = transfers.parse().unwrap_or_default();
             return Ok(ClaimedStream::new(call, after_from_text(after), transfers));
         }
-        if text != self.node.as_str() {
-            self.let_go(&held, CLAIM).await?;
-        }
+        self.let_go(&held, CLAIM).await?;
         Err(match code {
             2 => Error::new(
                 ErrorKind::AlreadyClaimed,
@@ -100,23 +103,34 @@ impl RedisStore {
         })
     }
 
-    /// The stream is offered again (`o`) or over (`v`).
-    pub(super) async fn leave(
+    pub(super) async fn free(&self, claim: &Claim) -> Result<()> {
+        self.leave(claim, "o", "", "release media token").await
+    }
+
+    pub(super) async fn finish(&self, claim: &Claim, ends: Option<&EndReason>) -> Result<()> {
+        let ends = ends.map(to_json).transpose()?.unwrap_or_default();
+        self.leave(claim, "v", &ends, "finish stream").await
+    }
+
+    /// The stream is offered again (`o`) or over (`v`), and its call is to end for that reason, if there is one.
+    async fn leave(
         &self,
-        token: &MediaToken,
+        claim: &Claim,
         state: &'static str,
+        ends: &str,
         operation: &'static str,
     ) -> Result<()> {
-        let Some(key) = self.call_of(token, operation).await? else {
+        let Some(key) = self.call_of(&claim.token, operation).await? else {
             return Ok(());
         };
         let mut leave = self.on_call(&script::LEAVE, &key);
-        leave.arg(token.as_str()).arg(state).arg(self.node.as_str());
-        let node: String = self.ask(operation, leave).await?;
-        if node.is_empty() || node == self.node.as_str() {
-            self.let_go(&held(token, &key), operation).await?;
-        }
-        Ok(())
+        leave
+            .arg(claim.token.as_str())
+            .arg(state)
+            .arg(claim.number)
+            .arg(ends);
+        let _known: u8 = self.ask(operation, leave).await?;
+        self.let_go(&held(claim, &key), operation).await
     }
 
     async fn let_go(&self, held: &str, operation: &'static str) -> Result<()> {
@@ -143,14 +157,17 @@ impl RedisStore {
 }
 
 /// A stream as its node notes it.
-fn held(token: &MediaToken, key: &CallKey) -> String {
-    format!("{} {}", token.as_str(), key.as_str())
+fn held(claim: &Claim, key: &CallKey) -> String {
+    format!("{} {} {}", claim.token.as_str(), key.as_str(), claim.number)
 }
 
 /// And back.
-pub(super) fn read_held(text: &str) -> Result<(MediaToken, CallKey)> {
-    let (token, key) = text
-        .split_once(' ')
-        .ok_or_else(|| not_found("read what a node holds"))?;
-    Ok((MediaToken::parse(token)?, CallKey::parse(key)?))
+pub(super) fn read_held(text: &str) -> Result<(Claim, CallKey)> {
+    const OPERATION: &str = "read what a node holds";
+    let mut parts = text.split(' ');
+    let mut part = || parts.next().ok_or_else(|| unreadable(OPERATION));
+    let (token, key, number) = (part()?, part()?, part()?);
+    let number = number.parse().map_err(|_| unreadable(OPERATION))?;
+    let claim = Claim::numbered(MediaToken::parse(token)?, number);
+    Ok((claim, CallKey::parse(key)?))
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use telephony_core::{
-    AccountLabel, CallId, CallKey, CallStore, Clock, Direction, NewCall, OsRandom, Party,
-    ProviderName, StorePolicy,
+    AccountLabel, CallId, CallKey, CallStore, Claim, Clock, Direction, MediaToken, NewCall,
+    OsRandom, Party, ProviderName, StorePolicy,
 };
 use telephony_redis::{RedisOptions, RedisStore};
 use telephony_testkit::store::{Hands, StoreBench, StoreUnderTest};
@@ -255,4 +255,9 @@ pub(crate) fn call(id: &str) -> NewCall {
         (Party::parse("+14155550100"), Party::parse("+14155550199")),
     )
     .with_call_id(Some(CallId::new(id).unwrap()))
+}
+
+/// The first claim of a token.
+pub(crate) fn claim(token: &MediaToken) -> Claim {
+    Claim::numbered(token.clone(), 1)
 }

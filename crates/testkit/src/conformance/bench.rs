@@ -8,15 +8,15 @@ use std::time::{Duration, SystemTime};
 
 use telephony_core::{
     AccountLabel, CallKey, CallLinks, Error, MediaToken, Ports, PublicUrl, Telephony, Verified,
-    WebhookRequest, verify,
+    WebhookRequest, redact, verify,
 };
 
 use crate::conformance::message::{Content, Media, Message, Rest, Webhook};
 use crate::conformance::shown::Hidden;
 use crate::conformance::subject::Conformance;
 use crate::conformance::{
-    BASE_URL, CALL_KEY, Failure, MEDIA_TOKEN, RECEIVED_AT, Rule, answers, media, operations,
-    reading, settings, stream, verification,
+    BASE_URL, CALL_KEY, Failure, MEDIA_TOKEN, RECEIVED_AT, Rule, answers, asked, borrowed, media,
+    operations, reading, settings, stream, verification,
 };
 use crate::scripted::{CountedRandom, FakeClock, ScriptedHttp};
 
@@ -78,6 +78,7 @@ impl<'a> Bench<'a> {
             Rule::GoodRequests => verification::good_requests(self, carrier),
             Rule::Mutations => verification::mutations(self, carrier),
             Rule::ForeignRequests => verification::foreign_requests(self, carrier),
+            Rule::OtherMethods => borrowed::other_methods(self, carrier),
             Rule::Calls => reading::calls(self, carrier),
             Rule::Events => reading::events(self, carrier),
             Rule::ReadersNeverPanic => reading::never_panic(self, carrier),
@@ -86,6 +87,7 @@ impl<'a> Bench<'a> {
             Rule::UnclaimedSteps => answers::unclaimed(self, carrier),
             Rule::HostileAnswers => answers::hostile(self, carrier),
             Rule::ClaimedOperations => operations::claimed(self, carrier),
+            Rule::OperationRequests => asked::requests(self),
             Rule::UnclaimedOperations => operations::unclaimed(self, carrier),
             Rule::BrokenOperations => operations::broken(self, carrier),
             Rule::MediaMessages => media::messages(self, carrier),
@@ -235,6 +237,16 @@ impl<'a> Bench<'a> {
             self.fail(message, format!("{what} panicked"));
         }
         done.ok()
+    }
+
+    /// A text of a request as a finding may show it, on one line, without what looks like a number.
+    pub(super) fn masked(&self, text: &str) -> String {
+        redact::text(&self.without_hidden(text))
+    }
+
+    /// A text without what the kit knows and must not show.
+    pub(super) fn without_hidden(&self, text: &str) -> String {
+        self.hidden.masked(text)
     }
 
     /// Looks at how something is shown.

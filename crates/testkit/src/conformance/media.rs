@@ -16,10 +16,9 @@ use telephony_core::{
 
 use crate::conformance::CALL_KEY;
 use crate::conformance::bench::Bench;
-use crate::conformance::message::{
-    Media, Message, captured, describe_error, describe_media, filled, wire,
-};
+use crate::conformance::message::{Media, Message, describe_error, describe_media, wire};
 use crate::conformance::noise::Noise;
+use crate::conformance::template::{captured, filled};
 
 /// So many spoilt messages are read.
 const SPOILT: usize = 300;

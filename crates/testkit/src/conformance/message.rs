@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use telephony_core::media::{CodecEvent, WireMessage};
 use telephony_core::{CallEventKind, ErrorKind, WebhookKind, WebhookRequest};
 
+use crate::conformance::ask::Ask;
 use crate::conformance::{BASE_URL, CALL_KEY, MEDIA_TOKEN, RECEIVED_AT};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -225,7 +226,7 @@ impl Form {
     }
 }
 
-fn text_of(value: &Value) -> String {
+pub(super) fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -284,71 +285,6 @@ pub(super) fn wire(message: &Value) -> WireMessage {
     }
 }
 
-/// A template with `with` in the place of `placeholder`.
-pub(super) fn filled(template: &Value, placeholder: &str, with: &str) -> Value {
-    match template {
-        Value::String(text) if text == placeholder => Value::from(with),
-        Value::Array(items) => {
-            let items = items.iter().map(|item| filled(item, placeholder, with));
-            Value::Array(items.collect())
-        }
-        Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, field)| (name.clone(), filled(field, placeholder, with)));
-            Value::Object(fields.collect())
-        }
-        other => other.clone(),
-    }
-}
-
-/// What stands in `message` where `template` has `placeholder`; an error that says what differs from the template.
-pub(super) fn captured(
-    template: &Value,
-    message: &WireMessage,
-    placeholder: &str,
-) -> Result<Option<String>, String> {
-    let said = match message {
-        WireMessage::Text(text) => serde_json::from_slice(text)
-            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(text).into_owned())),
-        WireMessage::Binary(bytes) => serde_json::json!({"$binary": STANDARD.encode(bytes)}),
-        _ => return Err("a message of a kind that the kit does not know".into()),
-    };
-    let mut found = None;
-    compare(template, &said, placeholder, "", &mut found)?;
-    Ok(found)
-}
-
-fn compare(
-    template: &Value,
-    said: &Value,
-    placeholder: &str,
-    at: &str,
-    found: &mut Option<String>,
-) -> Result<(), String> {
-    match (template, said) {
-        (Value::String(wanted), _) if wanted == "$ANY" => Ok(()),
-        (Value::String(wanted), Value::String(text)) if wanted == placeholder => {
-            *found = Some(text.clone());
-            Ok(())
-        }
-        (Value::Object(wanted), Value::Object(fields)) => {
-            if let Some(name) = fields.keys().find(|name| !wanted.contains_key(*name)) {
-                return Err(format!("`{at}/{name}` is not documented"));
-            }
-            for (name, wanted) in wanted {
-                let Some(field) = fields.get(name) else {
-                    return Err(format!("`{at}/{name}` is missing"));
-                };
-                compare(wanted, field, placeholder, &format!("{at}/{name}"), found)?;
-            }
-            Ok(())
-        }
-        (wanted, said) if wanted == said => Ok(()),
-        _ => Err(format!("`{at}` is not what is documented")),
-    }
-}
-
 /// What the carrier's REST API answers, and what that means.
 #[derive(Clone)]
 pub(super) struct Rest {
@@ -394,7 +330,7 @@ impl RestAnswer {
 pub(super) struct ExpectedOfRest {
     /// `ok` unless it says otherwise.
     pub(super) outcome: Option<String>,
-    pub(super) asks: Option<Vec<String>>,
+    pub(super) asks: Option<Vec<Ask>>,
     pub(super) id: Option<String>,
     pub(super) status: Option<String>,
 }

@@ -83,6 +83,14 @@ pub(super) fn messages(bench: &Bench<'_>, carrier: &Arc<dyn Telephony>) {
         let shown = bench.rest().any(|(_, rest)| rest.asked.operation == name);
         if capabilities.supports(operation) {
             need(shown, &format!("what the carrier answers to `{name}`"));
+            // Without it, nothing that is sent could be compared.
+            let asked = !shown
+                || bench.rest().any(|(_, rest)| {
+                    let is_ok = rest.expect.outcome.as_deref().is_none_or(|it| it == "ok");
+                    rest.asked.operation == name && is_ok && rest.expect.asks.is_some()
+                });
+            let what = format!("what is sent for `{name}` (`asks`)");
+            need(asked, &what);
         }
     }
     for (message, rest) in bench.rest() {

@@ -31,6 +31,14 @@ impl Hidden {
         }
     }
 
+    /// The text with a word in the place of each of them.
+    pub(super) fn masked(&self, text: &str) -> String {
+        let mask = |text: String, (what, hidden): &(&str, String)| {
+            text.replace(hidden.as_str(), &format!("[{what}]"))
+        };
+        self.0.iter().fold(text.to_owned(), mask)
+    }
+
     fn push(&mut self, what: &'static str, text: &str) {
         if !text.is_empty() && !self.0.iter().any(|(_, known)| known == text) {
             self.0.push((what, text.to_owned()));

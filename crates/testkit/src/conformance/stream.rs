@@ -15,8 +15,9 @@ use telephony_core::{Clear, ErrorKind, Marks, Result, Telephony};
 
 use crate::conformance::bench::Bench;
 use crate::conformance::media::{codec, encoded, started, ticket};
-use crate::conformance::message::{Media, Message, captured, filled, wire};
+use crate::conformance::message::{Media, Message, wire};
 use crate::conformance::noise::Noise;
+use crate::conformance::template::{captured, filled};
 use crate::scripted::{Heard, scripted_socket};
 
 const STEP: Duration = Duration::from_millis(5);

@@ -1,7 +1,8 @@
 //! Rules about calls: ids, statuses, the end, data.
 
 use super::ground::{
-    Ground, Verdict, fails, inbound, main_account, other_account, outbound, same, soon, that, told,
+    Ground, Verdict, claim, fails, inbound, main_account, other_account, outbound, same, soon,
+    that, told,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -166,7 +167,7 @@ pub(super) async fn a_terminal_status_ends_the_call_on_every_node(on: &Ground<'_
     for status in CallStatus::ALL.into_iter().filter(|s| s.is_terminal()) {
         let key = on.call(&format!("call-{status}")).await?;
         let token = on.token(&key).await?;
-        on.b.claim_token(&main_account()?, &token).await?;
+        on.b.claim_token(&main_account()?, &claim(&token)).await?;
         let third = on.store.node("c").await;
         let waiting = [
             on.waiter(&on.a, &key).await,
@@ -244,10 +245,10 @@ pub(super) async fn a_call_that_nobody_knows_is_not_found(on: &Ground<'_>) -> Ve
     fails(ended, gone, "wait_for_end")?;
     let ended = soon(on.a.wait_for_stream_end(&token), "wait_for_stream_end").await?;
     fails(ended, gone, "wait_for_stream_end")?;
-    let claimed = on.a.claim_token(&main_account()?, &token).await;
+    let claimed = on.a.claim_token(&main_account()?, &claim(&token)).await;
     fails(claimed, gone, "claim_token")?;
-    on.a.release_token(&token).await?;
-    Ok(on.a.finish_stream(&token).await?)
+    on.a.release_token(&claim(&token)).await?;
+    Ok(on.a.finish_stream(&claim(&token), None).await?)
 }
 
 pub(super) async fn what_comes_next_is_taken_once(on: &Ground<'_>) -> Verdict {

@@ -6,8 +6,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use telephony_core::{
-    AccountLabel, CallId, CallKey, CallStore, Clock, Direction, EndReason, ErrorKind, MediaGrant,
-    MediaToken, NewCall, OsRandom, Party, ProviderName, StorePolicy,
+    AccountLabel, CallId, CallKey, CallStore, Claim, Clock, Direction, EndReason, ErrorKind,
+    MediaGrant, MediaToken, NewCall, OsRandom, Party, ProviderName, StorePolicy,
 };
 
 /// How long a signal may take from one node to another. Generous: the machine may be busy.
@@ -90,6 +90,11 @@ impl From<&str> for Why {
     fn from(why: &str) -> Self {
         Self(why.to_owned())
     }
+}
+
+/// The first claim of a token.
+pub(super) fn claim(token: &MediaToken) -> Claim {
+    Claim::numbered(token.clone(), 1)
 }
 
 pub(super) type Verdict<T = ()> = Result<T, Why>;

@@ -1,6 +1,6 @@
 //! Many calls with everything that goes wrong with callbacks.
 
-use super::ground::{Ground, Verdict, Why, inbound, main_account, same, that};
+use super::ground::{Ground, Verdict, Why, claim, inbound, main_account, same, that};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use telephony_core::{
@@ -66,8 +66,8 @@ async fn live(
         let token = super::ground::token()?;
         let grant = telephony_core::MediaGrant::new(std::time::Duration::from_secs(600));
         b.mint_token(&key, &token, grant).await?;
-        b.claim_token(&main_account()?, &token).await?;
-        b.finish_stream(&token).await?;
+        b.claim_token(&main_account()?, &claim(&token)).await?;
+        b.finish_stream(&claim(&token), None).await?;
     }
     let mut ends = 0;
     for status in sent {

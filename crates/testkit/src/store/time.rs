@@ -1,10 +1,14 @@
 //! Rules about what happens when nobody says anything.
 
 use super::ground::{
-    Ground, Verdict, fails, inbound, main_account, outbound, same, soon, that, told,
+    Ground, Verdict, claim, fails, inbound, main_account, outbound, same, soon, that, token, told,
 };
 use std::collections::BTreeSet;
-use telephony_core::{CallId, CallKey, CallRecord, CallStatus, EndReason, ErrorKind};
+use std::time::Duration;
+use telephony_core::store::PlannedEnd;
+use telephony_core::{
+    CallId, CallKey, CallRecord, CallStatus, EndReason, ErrorKind, MediaGrant, TransferOutcome,
+};
 
 fn keys(calls: &[CallRecord]) -> BTreeSet<CallKey> {
     calls.iter().map(|call| call.key.clone()).collect()
@@ -13,9 +17,9 @@ fn keys(calls: &[CallRecord]) -> BTreeSet<CallKey> {
 pub(super) async fn what_ended_is_remembered_and_then_forgotten(on: &Ground<'_>) -> Verdict {
     let key = on.call("call-1").await?;
     let token = on.token(&key).await?;
-    on.b.claim_token(&main_account()?, &token).await?;
+    on.b.claim_token(&main_account()?, &claim(&token)).await?;
     on.a.update_status(&key, CallStatus::Completed).await?;
-    on.b.finish_stream(&token).await?;
+    on.b.finish_stream(&claim(&token), None).await?;
     on.pass(599).await;
     that(on.a.expire(100).await?.is_empty(), "something is found")?;
     that(
@@ -28,7 +32,7 @@ pub(super) async fn what_ended_is_remembered_and_then_forgotten(on: &Ground<'_>)
     let id = CallId::new("call-1")?;
     let by_id = on.a.find_by_id(&main_account()?, &id).await?;
     that(by_id.is_none(), "its id is still known")?;
-    let claimed = on.a.claim_token(&main_account()?, &token).await;
+    let claimed = on.a.claim_token(&main_account()?, &claim(&token)).await;
     fails(claimed, ErrorKind::NotFound, "its token")?;
     same(on.store.left().await, 0, "things that are left")?;
     let again = on.call("call-1").await?;
@@ -62,17 +66,115 @@ pub(super) async fn a_silent_call_is_told_of_and_again_after_twice_the_time(
 pub(super) async fn a_call_with_a_live_stream_is_not_silent(on: &Ground<'_>) -> Verdict {
     let key = on.call("call-1").await?;
     let token = on.token(&key).await?;
-    on.b.claim_token(&main_account()?, &token).await?;
+    on.b.claim_token(&main_account()?, &claim(&token)).await?;
     on.pass(3_600).await;
     on.b.renew_lease().await?;
     let found = on.a.expire(9).await?;
     that(found.is_empty(), "a live stream is taken for silence")?;
-    on.b.finish_stream(&token).await?;
+    on.b.finish_stream(&claim(&token), None).await?;
     on.pass(59).await;
     same(on.a.expire(9).await?.silent.len(), 0, "too early")?;
     on.pass(1).await;
     let silent = keys(&on.a.expire(9).await?.silent);
     same(silent, [key].into(), "a minute after its last stream")
+}
+
+pub(super) async fn a_call_that_our_side_ended_is_told_of_until_the_carrier_says_so(
+    on: &Ground<'_>,
+) -> Verdict {
+    let (known, unknown) = (on.call("known").await?, on.call("unknown").await?);
+    for key in [&known, &unknown] {
+        on.a.update_status(key, CallStatus::InProgress).await?;
+        on.pass(50).await;
+        on.a.end(key, EndReason::App).await?;
+    }
+    on.pass(9).await;
+    on.b.update_status(&known, CallStatus::Completed).await?;
+    // The first of them ended 59 s ago.
+    on.a.expire(9).await?;
+    on.pass(1).await;
+    let silent = on.b.expire(9).await?.silent;
+    let ended = silent.first().and_then(|call| call.ended.clone());
+    same(keys(&silent), [unknown.clone()].into(), "after 10 s")?;
+    same(ended, Some(EndReason::App), "why it ended")?;
+    on.pass(19).await;
+    same(on.a.expire(9).await?.silent.len(), 0, "too early")?;
+    on.pass(1).await;
+    same(on.a.expire(9).await?.silent.len(), 1, "after 20 s more")?;
+    on.b.update_status(&unknown, CallStatus::Completed).await?;
+    on.pass(500).await;
+    that(on.a.expire(9).await?.is_empty(), "told of when it is over")?;
+    on.pass(600).await;
+    on.a.expire(9).await?;
+    same(on.store.left().await, 0, "things that are left")
+}
+
+pub(super) async fn a_call_that_is_to_end_is_told_of_until_it_has(on: &Ground<'_>) -> Verdict {
+    let key = on.call("call-1").await?;
+    let token = on.token(&key).await?;
+    on.a.claim_token(&main_account()?, &claim(&token)).await?;
+    on.a.update_status(&key, CallStatus::InProgress).await?;
+    on.pass(300).await;
+    on.a.finish_stream(&claim(&token), Some(&EndReason::Silence))
+        .await?;
+    let call = on.b.find(&key).await?;
+    let known = call.map(|call| (call.planned_end, call.ended));
+    let planned = Some(PlannedEnd::new(EndReason::Silence, 0));
+    same(known, Some((planned.clone(), None)), "what is planned")?;
+    on.pass(9).await;
+    same(on.b.expire(9).await?.silent.len(), 0, "too early")?;
+    for pause in [1, 20, 40] {
+        on.pass(pause).await;
+        let silent = on.b.expire(9).await?.silent;
+        same(keys(&silent), [key.clone()].into(), "calls to end")?;
+        same(&silent[0].planned_end, &planned, "what is planned")?;
+    }
+    on.a.end(&key, EndReason::Silence).await?;
+    on.a.update_status(&key, CallStatus::Completed).await?;
+    on.pass(500).await;
+    that(on.b.expire(9).await?.is_empty(), "told of when it is over")
+}
+
+pub(super) async fn another_stream_or_a_later_transfer_takes_back_that_a_call_is_to_end(
+    on: &Ground<'_>,
+) -> Verdict {
+    let (main, app) = (main_account()?, EndReason::App);
+    let planned = async |key: &CallKey| -> Verdict<_> {
+        Ok(on.b.find(key).await?.and_then(|call| call.planned_end))
+    };
+    let key = on.call("call-1").await?;
+    let [old, new] = [on.token(&key).await?, token()?];
+    on.a.claim_token(&main, &claim(&old)).await?;
+    on.a.finish_stream(&claim(&old), Some(&app)).await?;
+    that(planned(&key).await?.is_some(), "nothing is planned")?;
+    // A transfer that was refused changes nothing, one that began before the stream was offered neither.
+    let number = on.a.begin_transfer(&key).await?;
+    on.a.end_transfer(&key, number, TransferOutcome::Refused)
+        .await?;
+    that(planned(&key).await?.is_some(), "nothing is planned (2)")?;
+    let number = on.a.begin_transfer(&key).await?;
+    let grant = MediaGrant::new(Duration::from_secs(60)).beside();
+    on.a.mint_token(&key, &new, grant).await?;
+    on.b.claim_token(&main, &claim(&new)).await?;
+    same(planned(&key).await?, None, "planned with another stream")?;
+    on.b.finish_stream(&claim(&new), Some(&app)).await?;
+    on.a.end_transfer(&key, number, TransferOutcome::Taken)
+        .await?;
+    let by_new = Some(PlannedEnd::new(app.clone(), number));
+    same(planned(&key).await?, by_new, "planned by the new stream")?;
+    let later = on.a.begin_transfer(&key).await?;
+    on.a.end_transfer(&key, later, TransferOutcome::Unknown)
+        .await?;
+    same(planned(&key).await?, None, "planned after a transfer")?;
+    // And a stream that a transfer has ended plans nothing.
+    let key = on.call("call-2").await?;
+    let old = on.token(&key).await?;
+    on.a.claim_token(&main, &claim(&old)).await?;
+    let number = on.a.begin_transfer(&key).await?;
+    on.a.end_transfer(&key, number, TransferOutcome::Taken)
+        .await?;
+    on.a.finish_stream(&claim(&old), Some(&app)).await?;
+    same(planned(&key).await?, None, "planned by an old stream")
 }
 
 pub(super) async fn a_call_that_never_started_is_given_up(on: &Ground<'_>) -> Verdict {
@@ -87,8 +189,8 @@ pub(super) async fn a_call_that_never_started_is_given_up(on: &Ground<'_>) -> Ve
     on.token(&up).await?;
     on.a.update_status(&up, CallStatus::InProgress).await?;
     let token = on.token(&streamed).await?;
-    on.a.claim_token(&main_account()?, &token).await?;
-    on.b.finish_stream(&token).await?;
+    on.a.claim_token(&main_account()?, &claim(&token)).await?;
+    on.b.finish_stream(&claim(&token), None).await?;
     let waiting = on.waiter(&on.b, &placed).await;
     on.pass(599).await;
     same(on.a.expire(9).await?.never_started.len(), 0, "too early")?;

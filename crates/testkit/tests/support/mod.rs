@@ -8,10 +8,7 @@
     unreachable_pub
 )]
 
-pub mod key;
 pub mod raw;
-pub mod twilio_api;
-pub mod vonage_api;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,12 +27,15 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use telephony_testkit::{Outcome, Speech};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
+
+pub const SECOND: Duration = Duration::from_secs(1);
 
 pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -305,14 +305,34 @@ pub async fn send_json(socket: &mut Socket, value: Value) {
     let _ = socket.send(Message::text(value.to_string())).await;
 }
 
+/// Takes what comes until the socket is closed.
+pub async fn drain(mut socket: Socket) {
+    while let Some(Ok(_)) = socket.next().await {}
+}
+
+/// An app that only listens.
+pub async fn listen(socket: Socket, _: Seen) {
+    drain(socket).await;
+}
+
+/// What somebody says.
+pub fn tone(millis: u64) -> Speech {
+    Speech::tone(440.0, Duration::from_millis(millis))
+}
+
 /// No sockets are wanted.
 pub async fn no_socket(_: Socket, _: Seen) {}
 
 /// What a complaint list must hold.
-pub fn codes(outcome: &telephony_testkit::Outcome) -> Vec<&str> {
+pub fn codes(outcome: &Outcome) -> Vec<&str> {
     outcome
         .complaints
         .iter()
         .map(|complaint| complaint.code.as_ref())
         .collect()
+}
+
+/// Nobody has anything to complain about.
+pub fn assert_clean(outcome: &Outcome) {
+    assert!(outcome.complaints.is_empty(), "{:#?}", outcome.complaints);
 }

@@ -1,19 +1,20 @@
 //! The calls and their media tokens, as maps.
 
 mod expiry;
+mod streams;
 
 use super::guard::{Accounts, Leases};
 use super::{MemoryStoreOptions, NodeId};
 use crate::store::{
-    CallRecord, ClaimedStream, DataChanges, MAX_DATA_NAMES, MAX_HISTORY, MAX_TOKENS, MediaGrant,
-    NewCall, StatusUpdate, StorePolicy, TransferOutcome, too_much_data,
+    CallRecord, Claim, DataChanges, MAX_DATA_NAMES, MAX_HISTORY, MAX_OPEN_TRANSFERS, NewCall,
+    StatusUpdate, StorePolicy, TransferOutcome, too_much_data,
 };
 use crate::{
     AccountLabel, AfterStream, Answer, CallId, CallKey, CallStatus, CarrierCall, EndReason, Error,
     ErrorKind, MediaToken, Result, Transition,
 };
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 type Ended = watch::Receiver<Option<EndReason>>;
@@ -70,7 +71,8 @@ struct Token {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TokenState {
     Offered,
-    Claimed(NodeId),
+    /// By that node, with a claim of that number.
+    Claimed(NodeId, u64),
     /// The stream has come and gone.
     Over,
 }
@@ -78,9 +80,13 @@ enum TokenState {
 impl Token {
     fn holder(&self) -> Option<&NodeId> {
         match &self.state {
-            TokenState::Claimed(node) => Some(node),
+            TokenState::Claimed(node, _) => Some(node),
             _ => None,
         }
+    }
+
+    fn is_held_by(&self, claim: &Claim) -> bool {
+        matches!(self.state, TokenState::Claimed(_, number) if number == claim.number)
     }
 }
 
@@ -88,16 +94,24 @@ impl Entry {
     fn touch(&mut self, now: SystemTime, policy: &StorePolicy) {
         self.seen = now;
         self.asked = 0;
-        self.ask_at = now + policy.silent_pause(0);
+        self.ask_at = now + self.pause(policy);
+    }
+
+    /// How long until its carrier should be asked.
+    fn pause(&self, policy: &StorePolicy) -> Duration {
+        match self.record.ended.is_some() || self.record.planned_end.is_some() {
+            true => policy.confirm_pause(self.asked),
+            false => policy.silent_pause(self.asked),
+        }
     }
 
     /// Whether this was the first.
-    fn end(&mut self, reason: EndReason, now: SystemTime) -> bool {
+    fn end(&mut self, reason: EndReason, now: SystemTime, policy: &StorePolicy) -> bool {
         if self.record.ended.is_some() {
             return false;
         }
         self.record.ended = Some(reason.clone());
-        self.seen = now;
+        self.touch(now, policy);
         self.ended.send_replace(Some(reason));
         true
     }
@@ -234,151 +248,6 @@ impl Calls {
         Ok(())
     }
 
-    pub(super) fn mint(
-        &mut self,
-        key: &CallKey,
-        token: &MediaToken,
-        grant: MediaGrant,
-        now: SystemTime,
-        policy: &StorePolicy,
-    ) -> Result<()> {
-        const OPERATION: &str = "mint media token";
-        let tokens = &mut self.tokens;
-        let entry = self
-            .by_key
-            .get_mut(key)
-            .ok_or_else(|| not_found(OPERATION))?;
-        if entry.record.ended.is_some() {
-            return Err(has_ended(OPERATION));
-        }
-        entry.touch(now, policy);
-        // The carrier follows the last answer: what an earlier one offered and nobody took is void.
-        let is_offered = |old: &MediaToken| {
-            tokens
-                .get(old)
-                .is_none_or(|t| t.state == TokenState::Offered)
-        };
-        let mut void: Vec<_> = Vec::new();
-        if !grant.is_beside {
-            void.extend(entry.tokens.extract_if(.., |old| is_offered(old)));
-        }
-        if entry.tokens.len() >= MAX_TOKENS {
-            let is_over =
-                |old: &MediaToken| tokens.get(old).is_some_and(|t| t.state == TokenState::Over);
-            let oldest = entry.tokens.iter().position(is_over).unwrap_or(0);
-            void.push(entry.tokens.remove(oldest));
-        }
-        for old in void {
-            tokens.remove(&old);
-        }
-        entry.tokens.push(token.clone());
-        let minted = Token {
-            key: key.clone(),
-            expires: now.checked_add(grant.lifetime),
-            state: TokenState::Offered,
-            then: grant.then,
-            transfers: entry.record.transfers,
-            stopped: watch::Sender::new(None),
-        };
-        tokens.insert(token.clone(), minted);
-        Ok(())
-    }
-
-    pub(super) fn claim(
-        &mut self,
-        account: &AccountLabel,
-        name: &MediaToken,
-        node: &NodeId,
-        now: SystemTime,
-        policy: &StorePolicy,
-    ) -> Result<ClaimedStream> {
-        const OPERATION: &str = "claim media token";
-        let unknown = || {
-            Error::new(
-                ErrorKind::NotFound,
-                OPERATION,
-                "there is no such media token, or its time is over",
-            )
-        };
-        let token = self.tokens.get_mut(name).ok_or_else(unknown)?;
-        let entry = self.by_key.get_mut(&token.key).ok_or_else(unknown)?;
-        let is_late = token.expires.is_some_and(|expires| expires <= now);
-        if entry.record.account != *account || (token.state == TokenState::Offered && is_late) {
-            return Err(unknown());
-        }
-        if entry.record.ended.is_some() {
-            return Err(has_ended(OPERATION));
-        }
-        if token.state != TokenState::Offered {
-            return Err(Error::new(
-                ErrorKind::AlreadyClaimed,
-                OPERATION,
-                "another socket has this stream",
-            ));
-        }
-        token.state = TokenState::Claimed(node.clone());
-        entry.was_claimed = true;
-        entry.touch(now, policy);
-        self.leases.renew(node, now, policy.lease);
-        let (then, transfers) = (token.then, token.transfers);
-        let call = entry.record(&self.tokens);
-        Ok(ClaimedStream::new(call, then, transfers))
-    }
-
-    pub(super) fn release(&mut self, name: &MediaToken, node: &NodeId) {
-        if let Some(token) = self.tokens.get_mut(name)
-            && token.holder() == Some(node)
-        {
-            token.state = TokenState::Offered;
-        }
-    }
-
-    pub(super) fn finish(
-        &mut self,
-        name: &MediaToken,
-        node: &NodeId,
-        now: SystemTime,
-        policy: &StorePolicy,
-    ) {
-        if let Some(token) = self.tokens.get_mut(name)
-            && token.holder() == Some(node)
-        {
-            token.state = TokenState::Over;
-            if let Some(entry) = self.by_key.get_mut(&token.key)
-                && entry.record.ended.is_none()
-            {
-                entry.touch(now, policy);
-            }
-        }
-    }
-
-    pub(super) fn watch_stream(&self, name: &MediaToken) -> Option<(CallKey, Ended)> {
-        let token = self.tokens.get(name)?;
-        Some((token.key.clone(), token.stopped.subscribe()))
-    }
-
-    pub(super) fn watch_call(&self, key: &CallKey) -> Option<Ended> {
-        Some(self.by_key.get(key)?.ended.subscribe())
-    }
-
-    pub(super) fn stop_streams(
-        &mut self,
-        key: &CallKey,
-        reason: &EndReason,
-        before: Option<u32>,
-    ) -> Result<u32> {
-        let names = self.entry(key, "stop streams")?.tokens.clone();
-        let mut told = 0;
-        for token in names.iter().filter_map(|name| self.tokens.get(name)) {
-            let is_meant = before.is_none_or(|number| token.transfers < number);
-            if token.holder().is_some() && is_meant {
-                told += 1;
-                stop(token, reason);
-            }
-        }
-        Ok(told)
-    }
-
     pub(super) fn set_next(
         &mut self,
         key: &CallKey,
@@ -416,10 +285,13 @@ impl Calls {
         })
     }
 
-    pub(super) fn begin_transfer(&mut self, key: &CallKey) -> Result<u32> {
+    pub(super) fn begin_transfer(&mut self, key: &CallKey, now: SystemTime) -> Result<u32> {
         let record = &mut self.entry(key, "begin transfer")?.record;
         record.transfers = record.transfers.saturating_add(1);
-        record.open_transfers = record.open_transfers.saturating_add(1);
+        record.open_transfers.insert(record.transfers, now);
+        if record.open_transfers.len() > MAX_OPEN_TRANSFERS {
+            record.open_transfers.pop_first();
+        }
         Ok(record.transfers)
     }
 
@@ -435,11 +307,14 @@ impl Calls {
             .get_mut(key)
             .ok_or_else(|| not_found("end transfer"))?;
         let record = &mut entry.record;
-        record.open_transfers = record.open_transfers.saturating_sub(1);
+        record.open_transfers.remove(&number);
         if outcome == TransferOutcome::Refused {
             return Ok(());
         }
         record.moved = record.moved.max(number);
+        record
+            .planned_end
+            .take_if(|planned| planned.transfers < number);
         if outcome == TransferOutcome::Taken {
             let is_void = |old: &MediaToken| {
                 tokens.get(old).is_none_or(|token| {
@@ -472,7 +347,7 @@ impl Calls {
                 entry.record.history.push((now, status));
             }
             if status.is_terminal() {
-                self.end(key, EndReason::CallEnded(status), now);
+                self.end(key, EndReason::CallEnded(status), now, policy);
             }
         }
         let status = self.entry(key, "update call status")?.record.status;
@@ -485,21 +360,13 @@ impl Calls {
         key: &CallKey,
         reason: EndReason,
         now: SystemTime,
+        policy: &StorePolicy,
     ) -> Option<bool> {
         let entry = self.by_key.get_mut(key)?;
-        let is_first = entry.end(reason, now);
+        let is_first = entry.end(reason, now, policy);
         if is_first {
             self.accounts.release(&entry.record.account);
         }
         Some(is_first)
     }
-}
-
-/// Tells a stream to stop; the first reason stays.
-fn stop(token: &Token, reason: &EndReason) {
-    token.stopped.send_if_modified(|stopped| {
-        let is_first = stopped.is_none();
-        stopped.get_or_insert_with(|| reason.clone());
-        is_first
-    });
 }

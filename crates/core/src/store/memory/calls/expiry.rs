@@ -1,10 +1,9 @@
 //! What is over, and what needs care.
 
-use super::{
-    CallKey, Calls, ClaimedStream, EndReason, Entry, NodeId, StorePolicy, TokenState, stop,
-};
-use crate::store::Expired;
-use crate::{CallStatus, Direction, MediaToken};
+use super::streams::stop;
+use super::{Calls, Entry, TokenState};
+use crate::store::{Claim, ClaimedStream, Expired, NodeId, StorePolicy};
+use crate::{AfterStream, CallKey, CallStatus, Direction, EndReason, MediaToken};
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
@@ -47,13 +46,13 @@ impl Calls {
         self.accounts.tidy(now);
         expired.orphaned = self.orphans(asker, now, policy, limit);
         for key in self.due(Due::GiveUp, limit, now, policy) {
-            self.end(&key, EndReason::NeverStarted, now);
+            self.end(&key, EndReason::NeverStarted, now, policy);
             expired.never_started.extend(self.record(&key));
         }
         for key in self.due(Due::Ask, limit, now, policy) {
             if let Some(entry) = self.by_key.get_mut(&key) {
                 entry.asked = entry.asked.saturating_add(1);
-                entry.ask_at = now + policy.silent_pause(entry.asked);
+                entry.ask_at = now + entry.pause(policy);
             }
             expired.silent.extend(self.record(&key));
         }
@@ -70,7 +69,11 @@ impl Calls {
         // A clock that goes back expires nothing.
         let age = now.duration_since(entry.seen).unwrap_or_default();
         if entry.record.ended.is_some() {
-            return (age >= policy.keep_ended).then_some(Due::Forget);
+            let is_open = !entry.record.status.is_terminal() && now >= entry.ask_at;
+            return match age >= policy.keep_ended {
+                true => Some(Due::Forget),
+                false => is_open.then_some(Due::Ask),
+            };
         }
         let mut states = entry.tokens.iter().filter_map(|name| self.state(name));
         if age >= policy.max_silence {
@@ -82,7 +85,7 @@ impl Calls {
         if age >= policy.never_started && !is_up && !entry.was_claimed && should_start {
             return Some(Due::GiveUp);
         }
-        let is_quiet = !states.any(|state| matches!(state, TokenState::Claimed(_)));
+        let is_quiet = !states.any(|state| matches!(state, TokenState::Claimed(..)));
         (is_quiet && now >= entry.ask_at).then_some(Due::Ask)
     }
 
@@ -145,8 +148,12 @@ impl Calls {
         now: SystemTime,
         policy: &StorePolicy,
     ) -> Option<ClaimedStream> {
-        let holder = self.tokens.get(name)?.holder()?.clone();
-        self.finish(name, &holder, now, policy);
+        let token = self.tokens.get(name)?;
+        let TokenState::Claimed(_, number) = token.state else {
+            return None;
+        };
+        let ends = (token.then == AfterStream::HangUp).then_some(&EndReason::NodeLost);
+        self.finish(&Claim::numbered(name.clone(), number), ends, now, policy);
         let token = self.tokens.get(name)?;
         // Should its node live after all, the stream ends there.
         stop(token, &EndReason::NodeLost);

@@ -1,0 +1,4 @@
+//! The simulated Twilio places calls for the app.
+
+mod placing;
+mod requests;
