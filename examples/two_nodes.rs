@@ -157,6 +157,7 @@ impl Wanted {
                 "confirm-after" => policy.confirm_after = value,
                 "never-started" => policy.never_started = value,
                 "housekeeping" => wanted.server.housekeeping = value,
+                "poll" => wanted.redis.poll = value,
                 other => return Err(Usage(format!("`{other}` is not known")).into()),
             }
         }

@@ -22,10 +22,11 @@ use telephony::Provider;
 use telephony_testkit::{EndedBy, Operation};
 
 /// What tests have no time to wait for.
-const QUICK: [&str; 6] = [
+const QUICK: [&str; 7] = [
     "lease=2",
     "housekeeping=0.3",
     "keep-ended=3",
+    "poll=2.4",
     "keep-answers=3",
     "silent-after=1",
     "confirm-after=1",

@@ -106,8 +106,8 @@ impl<'a> Webhook<'a> {
             return self.answer(&request, key.as_deref()).await;
         };
         let wait = self.deadline.saturating_duration_since(Instant::now());
-        match self.store().first_time(&name, wait).await? {
-            FirstTime::Yes => {}
+        let turn = match self.store().first_time(&name, wait).await? {
+            FirstTime::Yes(turn) => turn,
             FirstTime::Answered(kept) => {
                 tracing::info!("a repeated request is answered as the first time");
                 self.verdict.get_or_init(|| Verdict::Repeated);
@@ -117,10 +117,10 @@ impl<'a> Webhook<'a> {
                 self.verdict.get_or_init(|| Verdict::Repeated);
                 return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE));
             }
-        }
+        };
         let answered = self.answer(&request, key.as_deref()).await;
         let kept = answered.as_ref().ok().and_then(to_keep);
-        if let Err(error) = self.store().keep_answer(&name, kept).await {
+        if let Err(error) = self.store().keep_answer(&name, &turn, kept).await {
             tracing::error!(%error, "the answer could not be kept for repeats of its request");
         }
         answered

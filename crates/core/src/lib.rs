@@ -59,7 +59,7 @@ pub use settings::{ConfigKey, Settings, de};
 pub use store::{
     AccountLimits, CallRate, CallRecord, CallStore, Claim, ClaimedStream, Expired, FirstTime,
     KeptAnswer, MediaGrant, MemoryStore, MemoryStoreOptions, NewCall, NodeId, RequestName,
-    StatusUpdate, StorePolicy, TransferOutcome,
+    StatusUpdate, StorePolicy, TransferOutcome, Turn,
 };
 pub use telephony::Telephony;
 pub use telephony_audio as audio;

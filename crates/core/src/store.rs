@@ -50,7 +50,7 @@ pub use record::{
     MAX_OPEN_TRANSFERS, MediaGrant, NewCall, PlannedEnd, StatusUpdate, TransferOutcome, check_data,
     too_much_data,
 };
-pub use replay::{FirstTime, KeptAnswer, MAX_ANSWER_BODY, RequestName};
+pub use replay::{FirstTime, KeptAnswer, MAX_ANSWER_BODY, RequestName, Turn};
 
 use crate::{
     AccountLabel, Answer, CallId, CallKey, CallStatus, CarrierCall, EndReason, MediaToken, Result,
@@ -233,9 +233,15 @@ pub trait CallStore: Debug + Send + Sync {
     async fn first_time(&self, request: &RequestName, wait: Duration) -> Result<FirstTime>;
 
     /// Keeps the answer to a request for its repeats; [`None`] if there is none, so that a repeat is worked on as the first.
-    /// An answer that is kept already stays.
+    /// An answer that is kept already stays. Who was too late, so that it is the [turn](Turn) of another meanwhile, may
+    /// still bring an answer, but not say that there is none.
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).
-    async fn keep_answer(&self, request: &RequestName, answer: Option<KeptAnswer>) -> Result<()>;
+    async fn keep_answer(
+        &self,
+        request: &RequestName,
+        turn: &Turn,
+        answer: Option<KeptAnswer>,
+    ) -> Result<()>;
 }

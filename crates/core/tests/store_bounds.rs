@@ -19,15 +19,19 @@ fn request(number: usize) -> RequestName {
 
 async fn answer(store: &MemoryStore, number: usize, bytes: usize) {
     let asked = store.first_time(&request(number), Duration::ZERO).await;
-    assert_eq!(asked.unwrap(), FirstTime::Yes);
+    let FirstTime::Yes(turn) = asked.unwrap() else {
+        panic!("request {number} is known");
+    };
     let answer = KeptAnswer::new(200, None, Bytes::from(vec![b'x'; bytes])).unwrap();
-    let kept = store.keep_answer(&request(number), Some(answer)).await;
+    let kept = store
+        .keep_answer(&request(number), &turn, Some(answer))
+        .await;
     kept.unwrap();
 }
 
 async fn is_known(store: &MemoryStore, number: usize) -> bool {
     let asked = store.first_time(&request(number), Duration::ZERO).await;
-    asked.unwrap() != FirstTime::Yes
+    !matches!(asked.unwrap(), FirstTime::Yes(_))
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! The one connection for messages: who waits for a call is told to look again.
 
-use crate::link::{Backoff, Endpoint, HEARTBEAT};
+use crate::endpoint::Endpoint;
+use crate::link::{Backoff, HEARTBEAT, Link};
 use futures_util::StreamExt as _;
-use std::collections::HashMap;
+use redis::Client;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,14 +63,14 @@ impl Bells {
 }
 
 impl Hub {
-    /// Receives messages on `channel`.
-    pub(crate) fn new(endpoint: Endpoint, channel: String, connect_timeout: Duration) -> Self {
+    /// Receives messages on `channel` from one of the nodes, each of which has so long to answer.
+    pub(crate) fn new(nodes: Nodes, channel: String, patience: Duration) -> Self {
         let bells = Arc::new(Bells {
             by_call: Mutex::default(),
             all: watch::Sender::new(()),
             is_up: watch::Sender::new(false),
         });
-        let receiving = receive(endpoint, channel, connect_timeout, Arc::clone(&bells));
+        let receiving = receive(nodes, channel, patience, Arc::clone(&bells));
         Self {
             bells,
             task: tokio::spawn(receiving),
@@ -129,20 +131,44 @@ impl Drop for Listener {
     }
 }
 
-async fn receive(
+/// The nodes of a cluster that messages can be received at, in turn: those that were configured, and those that the others
+/// report when these fail. One Redis is a node too.
+pub(crate) struct Nodes {
     endpoint: Endpoint,
-    channel: String,
-    connect_timeout: Duration,
-    bells: Arc<Bells>,
-) {
+    link: Arc<Link>,
+    /// What is left of this turn.
+    left: VecDeque<Client>,
+}
+
+impl Nodes {
+    pub(crate) fn new(endpoint: Endpoint, link: Arc<Link>) -> Self {
+        let left = endpoint.subscribers().to_vec().into();
+        Self {
+            endpoint,
+            link,
+            left,
+        }
+    }
+
+    async fn next(&mut self) -> Option<Client> {
+        if self.left.is_empty() {
+            self.left.extend(self.endpoint.subscribers().to_vec());
+            self.left.extend(self.endpoint.reported(&self.link).await);
+        }
+        self.left.pop_front()
+    }
+}
+
+async fn receive(mut nodes: Nodes, channel: String, patience: Duration, bells: Arc<Bells>) {
     let mut backoff = Backoff::new();
     loop {
+        let node = nodes.next().await;
         let subscribing = async {
-            let mut messages = endpoint.subscriber().get_async_pubsub().await?;
-            messages.subscribe(&channel).await?;
-            redis::RedisResult::Ok(messages)
+            let mut messages = node?.get_async_pubsub().await.ok()?;
+            messages.subscribe(&channel).await.ok()?;
+            Some(messages)
         };
-        if let Ok(Ok(messages)) = tokio::time::timeout(connect_timeout, subscribing).await {
+        if let Ok(Some(messages)) = tokio::time::timeout(patience, subscribing).await {
             backoff = Backoff::new();
             bells.is_up.send_replace(true);
             bells.all.send_replace(());
@@ -183,11 +209,18 @@ mod tests {
     use super::*;
     use crate::RedisOptions;
 
+    /// Nobody is there; that does not matter to who listens.
+    fn hub() -> Hub {
+        let options = RedisOptions::new("redis://127.0.0.1:1");
+        let endpoint = Endpoint::new(&options).unwrap();
+        let link = Arc::new(Link::new(endpoint.clone(), &options));
+        let nodes = Nodes::new(endpoint, link);
+        Hub::new(nodes, "c".to_owned(), Duration::from_secs(1))
+    }
+
     #[tokio::test]
     async fn who_has_stopped_waiting_leaves_nothing_behind() {
-        // Nobody is there; that does not matter to who listens.
-        let endpoint = Endpoint::new(&RedisOptions::new("redis://127.0.0.1:1")).unwrap();
-        let hub = Hub::new(endpoint, "c".to_owned(), Duration::from_secs(1));
+        let hub = hub();
         let (one, other) = (hub.listen("call-1"), hub.listen("call-1"));
         let third = hub.listen("call-2");
         assert_eq!(hub.waiting(), 2);
@@ -200,8 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_who_waits_for_a_call_is_told_of_it() {
-        let endpoint = Endpoint::new(&RedisOptions::new("redis://127.0.0.1:1")).unwrap();
-        let hub = Hub::new(endpoint, "c".to_owned(), Duration::from_secs(1));
+        let hub = hub();
         let (mut told, mut other) = (hub.listen("call-1"), hub.listen("call-2"));
         hub.bells.lock()["call-1"].send_replace(());
         let long = Duration::from_secs(3_600);

@@ -24,7 +24,7 @@
 //! * Kept on disk (`appendonly yes`) if a restart shall not lose the calls. Without that, streams that are live go on and
 //!   end on their own, but no callback finds their calls any more.
 //! * If its users have limited rights: `~telephony:* ~{telephony:* &telephony:* +@read +@write +@pubsub +@scripting
-//!   +@connection +time` is enough.
+//!   +@connection +time` is enough, with `+cluster|slots` on a cluster.
 //! * Phone numbers are in it, unless [`keep_parties`](RedisOptions::keep_parties) is off, and media tokens and answers
 //!   are: who reads it can listen in on calls that begin. Protect it like the app itself.
 //!
@@ -37,7 +37,8 @@
 //! [`operation_timeout`](RedisOptions::operation_timeout), waiting for an end apart.
 //!
 //! An end is published to the nodes that wait for it. When the connection for messages was lost, everyone who waits looks
-//! again, spread over a second; and in any case after [`poll`](RedisOptions::poll). After an outage of everybody, no node
+//! again, spread over a second; who could not look tries again after two seconds; and everybody looks in any case after
+//! [`poll`](RedisOptions::poll). After an outage of everybody, no node
 //! takes another for lost before each had a whole lease to come back.
 //!
 //! # What is in Redis
@@ -71,20 +72,51 @@
 //! counted. A failover loses what the old primary had not passed on yet: a token that was claimed just then could be claimed
 //! again.
 //!
+//! Messages come through one node, which a cluster passes all of them on to. When that one is lost the store subscribes at the
+//! next of those that were configured, then of those that the cluster tells of: at once if it died, after some 4 s if it says
+//! nothing any more. While a primary is lost and has no successor, what it holds cannot be asked for and the rest goes on, if
+//! the cluster lets it (`cluster-require-full-coverage no`). At the start, and after an outage of all, one of the nodes that
+//! were configured must be there.
+//!
+//! # TLS
+//! With the feature `tls` and a `rediss://` URL, for both connections and all nodes of a cluster. The server's certificate must
+//! be signed by one of the platform's roots, or by those of [`with_ca`](RedisOptions::with_ca) and no others, and must be for
+//! the host of the URL; of a cluster, for the addresses that its nodes announce. A server that wants to know who we are is shown
+//! [`with_client_certificate`](RedisOptions::with_client_certificate). There is no way to skip the check.
+//!
+//! ```no_run
+//! # fn options() -> Result<telephony_redis::RedisOptions, std::io::Error> {
+//! use telephony_redis::{ClientCertificate, RedisOptions};
+//!
+//! let own = ClientCertificate::new(std::fs::read("app.crt")?, std::fs::read("app.key")?);
+//! let options = RedisOptions::new("rediss://redis.internal:6379")
+//!     .with_ca(std::fs::read("ca.crt")?)
+//!     .with_client_certificate(own);
+//! # Ok(options) }
+//! ```
+//!
 //! # Features
-//! Both are off by default. `tls`: `rediss://` URLs, with rustls, ring and the platform's certificates. `cluster`.
+//! Both are off by default. `tls`: `rediss://` URLs, with rustls and ring. `cluster`: [Redis Cluster](#cluster).
 //!
 //! The client is the `redis` crate: it is the official one, kept well, speaks to Valkey too, and is small without its default
 //! features. Its own connection manager is not used: it makes those who ask wait while it tries, where we rather refuse.
 
+mod endpoint;
 mod error;
 mod hub;
 mod keys;
 mod link;
+#[cfg(feature = "cluster")]
+mod nodes;
 mod options;
 mod record;
 mod script;
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 
-pub use options::RedisOptions;
+pub use options::{ClientCertificate, RedisOptions};
 pub use store::RedisStore;

@@ -1,12 +1,9 @@
 //! The one connection for commands, and how it comes back.
 
-use crate::error::{configuration, down, is_lost, refused, timed_out};
+use crate::endpoint::{Connection, Endpoint};
+use crate::error::{down, is_lost, refused, timed_out, unreachable};
 use crate::options::RedisOptions;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _, Pipeline,
-    ProtocolVersion, PushInfo, PushKind, RedisFuture, RedisResult, ScriptInvocation, Value,
-};
+use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation, Value};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +15,6 @@ use tokio::task::JoinHandle;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How often a connection is asked whether it is still there.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(2);
-/// How many commands may be under way at once; more wait.
-const IN_FLIGHT: usize = 1_024;
 
 /// Doubles a pause between attempts.
 pub(crate) struct Backoff(Duration);
@@ -33,126 +28,6 @@ impl Backoff {
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 * 2).min(PAUSES.1);
     }
-}
-
-/// A connection to one Redis or to a cluster.
-#[derive(Clone)]
-pub(crate) enum Connection {
-    Single(MultiplexedConnection),
-    #[cfg(feature = "cluster")]
-    Cluster(redis::cluster_async::ClusterConnection),
-}
-
-impl ConnectionLike for Connection {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Single(connection) => connection.req_packed_command(cmd),
-            #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.req_packed_command(cmd),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
-            #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match self {
-            Self::Single(connection) => connection.get_db(),
-            #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.get_db(),
-        }
-    }
-}
-
-/// Where a connection is made to.
-#[derive(Clone)]
-pub(crate) enum Endpoint {
-    Single(Client),
-    #[cfg(feature = "cluster")]
-    Cluster(Box<redis::cluster::ClusterClient>, Client),
-}
-
-impl Endpoint {
-    pub(crate) fn new(options: &RedisOptions) -> Result<Self> {
-        let open = |url: &str, protocol| {
-            let info = url.into_connection_info().map_err(|_| bad_url())?;
-            let settings = info.redis_settings().clone().set_protocol(protocol);
-            Client::open(info.set_redis_settings(settings)).map_err(|_| bad_url())
-        };
-        #[cfg(feature = "tls")]
-        // Fails if the app has chosen already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        if options.is_cluster() {
-            #[cfg(feature = "cluster")]
-            {
-                let urls = std::iter::once(&options.url).chain(&options.more_urls);
-                let urls: Vec<_> = urls.map(|url| url.expose().to_owned()).collect();
-                let cluster = redis::cluster::ClusterClient::builder(urls)
-                    .connection_timeout(options.connect_timeout)
-                    .response_timeout(options.operation_timeout)
-                    .build()
-                    .map_err(|_| bad_url())?;
-                let subscriber = open(options.url.expose(), ProtocolVersion::RESP2)?;
-                return Ok(Self::Cluster(Box::new(cluster), subscriber));
-            }
-            #[cfg(not(feature = "cluster"))]
-            return Err(configuration(
-                "a Redis Cluster needs the feature `cluster` of telephony-redis",
-            ));
-        }
-        // The newer protocol tells at once when the connection is lost.
-        open(options.url.expose(), ProtocolVersion::RESP3).map(Self::Single)
-    }
-
-    /// Where messages are received; a cluster passes them on to all its nodes.
-    pub(crate) fn subscriber(&self) -> &Client {
-        match self {
-            Self::Single(client) => client,
-            #[cfg(feature = "cluster")]
-            Self::Cluster(_, client) => client,
-        }
-    }
-
-    async fn connect(&self, options: &RedisOptions, lost: Arc<Notify>) -> RedisResult<Connection> {
-        let notice = move |info: PushInfo| {
-            if info.kind == PushKind::Disconnection {
-                lost.notify_one();
-            }
-            Ok::<_, redis::aio::SendError>(())
-        };
-        match self {
-            Self::Single(client) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(options.connect_timeout))
-                    .set_response_timeout(Some(options.operation_timeout))
-                    .set_pipeline_buffer_size(IN_FLIGHT)
-                    .set_push_sender(notice);
-                let connected = client.get_multiplexed_async_connection_with_config(&config);
-                connected.await.map(Connection::Single)
-            }
-            #[cfg(feature = "cluster")]
-            Self::Cluster(client, _) => {
-                drop(notice); // It comes back by itself.
-                client.get_async_connection().await.map(Connection::Cluster)
-            }
-        }
-    }
-}
-
-fn bad_url() -> telephony_core::Error {
-    configuration(
-        "the URL of Redis cannot be used: redis://[user:password@]host[:port][/db], or rediss:// with the feature `tls`",
-    )
 }
 
 /// What is asked of Redis.
@@ -265,29 +140,17 @@ async fn keep(endpoint: Endpoint, options: RedisOptions, tell: watch::Sender<Sta
     let mut number = 0;
     let mut backoff = Backoff::new();
     loop {
-        let lost = Arc::new(Notify::new());
-        let connecting = endpoint.connect(&options, Arc::clone(&lost));
-        match tokio::time::timeout(options.connect_timeout, connecting).await {
-            Ok(Ok(connection)) => {
+        match connect(&endpoint, &options, number).await {
+            Ok(up) => {
                 if number > 0 {
                     tracing::info!("the call store is connected to Redis again");
                 }
                 backoff = Backoff::new();
-                let up = Arc::new(Up {
-                    connection,
-                    number,
-                    lost,
-                });
-                number += 1;
-                tell.send_replace(State::Up(Arc::clone(&up)));
-                until_lost(&up).await;
+                number = until_lost(up, &endpoint, &options, &tell).await + 1;
                 tracing::warn!("the call store has lost its connection to Redis");
                 tell.send_replace(State::Connecting);
             }
-            failed => {
-                let error = failed.ok().and_then(Result::err);
-                let error = error.map(|error| refused("connect to Redis", &error));
-                let error = error.unwrap_or_else(|| timed_out("connect to Redis"));
+            Err(error) => {
                 if !matches!(*tell.borrow(), State::Down(_)) {
                     tracing::error!(%error, "the call store cannot connect to Redis; it goes on trying");
                 }
@@ -298,19 +161,78 @@ async fn keep(endpoint: Endpoint, options: RedisOptions, tell: watch::Sender<Sta
     }
 }
 
-async fn until_lost(up: &Up) {
-    let mut connection = up.connection.clone();
+async fn connect(endpoint: &Endpoint, options: &RedisOptions, number: u64) -> Result<Arc<Up>> {
+    const OPERATION: &str = "connect to Redis";
+    let lost = Arc::new(Notify::new());
+    let connecting = endpoint.connect(options, Arc::clone(&lost));
+    match tokio::time::timeout(options.connect_timeout, connecting).await {
+        Ok(Ok(connection)) => Ok(Arc::new(Up {
+            connection,
+            number,
+            lost,
+        })),
+        failed => {
+            let error = failed.ok().and_then(Result::err);
+            let has_tls = options.url.expose().starts_with("rediss:");
+            Err(unreachable(OPERATION, error.as_ref(), has_tls))
+        }
+    }
+}
+
+/// Offers a connection until it is of no use any more; then gives its number. One to a cluster is of use as long as any node
+/// answers. While one does not, it is made anew every now and then: the others may know by now who has taken that one's place.
+/// The former one is offered meanwhile.
+async fn until_lost(
+    mut up: Arc<Up>,
+    endpoint: &Endpoint,
+    options: &RedisOptions,
+    tell: &watch::Sender<State>,
+) -> u64 {
+    tell.send_replace(State::Up(Arc::clone(&up)));
+    let mut is_whole = true;
+    let mut backoff = Backoff::new();
     loop {
-        tokio::select! {
-            () = up.lost.notified() => return,
-            () = tokio::time::sleep(HEARTBEAT) => {}
+        if is_well(&up).await {
+            if !is_whole {
+                tracing::info!("all nodes of the Redis Cluster answer again");
+            }
+            is_whole = true;
+            backoff = Backoff::new();
+            continue;
         }
-        let ping = redis::cmd("PING");
-        let ping = ping.query_async::<Value>(&mut connection);
-        match tokio::time::timeout(HEARTBEAT, ping).await {
-            Ok(Err(error)) if is_lost(&error) || error.is_timeout() => return,
-            Err(_) => return,
-            Ok(_) => {}
+        if !answers(&up.connection, up.connection.to_any_node()).await {
+            return up.number;
         }
+        if is_whole {
+            tracing::warn!("a node of the Redis Cluster does not answer the call store");
+        }
+        is_whole = false;
+        backoff.pause().await;
+        if let Ok(next) = connect(endpoint, options, up.number + 1).await {
+            up = next;
+            tell.send_replace(State::Up(Arc::clone(&up)));
+        }
+    }
+}
+
+/// Waits until it is time to ask whether all is well, or somebody knows that it is not.
+async fn is_well(up: &Up) -> bool {
+    tokio::select! {
+        () = up.lost.notified() => false,
+        // A cluster passes this on to all its primaries.
+        () = tokio::time::sleep(HEARTBEAT) => answers(&up.connection, Some(redis::cmd("PING"))).await,
+    }
+}
+
+async fn answers(connection: &Connection, command: Option<Cmd>) -> bool {
+    let Some(command) = command else {
+        return false;
+    };
+    let mut connection = connection.clone();
+    let answer = command.query_async::<Value>(&mut connection);
+    match tokio::time::timeout(HEARTBEAT, answer).await {
+        Ok(Err(error)) => !is_lost(&error) && !error.is_timeout(),
+        Ok(Ok(_)) => true,
+        Err(_) => false,
     }
 }

@@ -5,33 +5,38 @@ mod calls;
 mod expiry;
 mod streams;
 
-use crate::error::{configuration, timed_out};
-use crate::hub::{Heard, Hub};
+use crate::endpoint::{Endpoint, anybody};
+use crate::error::timed_out;
+use crate::hub::{Heard, Hub, Nodes};
 use crate::keys::Keys;
-use crate::link::{Endpoint, Link, Request};
+use crate::link::{Link, Request};
 use crate::options::RedisOptions;
 use crate::record::{from_json, millis};
 use crate::script;
 use async_trait::async_trait;
 use redis::{Cmd, FromRedisValue, Script, ScriptInvocation};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use telephony_core::store::{DataChanges, MAX_OPEN_TRANSFERS, check_data};
 use telephony_core::{
     AccountLabel, Answer, CallId, CallKey, CallRecord, CallStatus, CallStore, CarrierCall, Claim,
     ClaimedStream, EndReason, Error, ErrorKind, Expired, FirstTime, KeptAnswer, MediaGrant,
     MediaToken, NewCall, NodeId, OsRandom, RequestName, Result, StatusUpdate, TransferOutcome,
+    Turn,
 };
 
 /// Keys vanish by themselves so long after they should have been taken out. As in the scripts.
 const GRACE: Duration = Duration::from_secs(3_600);
 /// When messages may have been lost, those who wait look again spread over this time.
 const SPREAD: Duration = Duration::from_secs(1);
+/// When those who wait could not look, they try again so much later.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// Calls remembered in Redis, for many nodes. One for each process: it keeps two connections. See the [crate](crate).
 #[derive(Debug)]
 pub struct RedisStore {
-    link: Link,
+    link: Arc<Link>,
     hub: Hub,
     keys: Keys,
     channels: String,
@@ -41,19 +46,18 @@ pub struct RedisStore {
     times: String,
     /// Numbers requests, so that one that is repeated is known again.
     requests: AtomicU64,
+    /// Where the next search for calls that are due begins.
+    next_slot: AtomicU32,
 }
 
 impl RedisStore {
     /// Connects to Redis. Later on a connection that is lost comes back by itself.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if the URL, the prefix or a needed feature is wrong; [`ErrorKind::Store`] if Redis
+    /// [`ErrorKind::Configuration`] if the URL, the certificates, the prefix, the times or a needed feature is wrong; [`ErrorKind::Store`] if Redis
     /// cannot be reached in time or refuses us.
-    pub async fn connect(mut options: RedisOptions) -> Result<Self> {
-        options.policy = options.policy.bounded();
-        if options.prefix.is_empty() || options.prefix.len() > 64 {
-            return Err(configuration("the prefix of the keys has 1 to 64 bytes"));
-        }
+    pub async fn connect(options: RedisOptions) -> Result<Self> {
+        let options = options.checked()?;
         let node = NodeId::random(&options.node_name, &OsRandom)?;
         let keys = Keys::new(&options.prefix);
         let channels = keys.channels();
@@ -69,19 +73,21 @@ impl RedisStore {
         .map(|time| millis(time).to_string())
         .join(",");
         let channel = format!("{channels}{node}");
+        let link = Arc::new(Link::new(endpoint.clone(), &options));
+        let patience = endpoint.patience(&options);
+        let nodes = Nodes::new(endpoint, Arc::clone(&link));
         let store = Self {
-            link: Link::new(endpoint.clone(), &options),
-            hub: Hub::new(endpoint, channel, options.connect_timeout),
+            link,
+            hub: Hub::new(nodes, channel, patience),
             keys,
             channels,
             node,
             times,
             options,
             requests: AtomicU64::new(0),
+            next_slot: AtomicU32::new(0),
         };
-        let _pong: String = store
-            .command("connect to Redis", redis::cmd("PING"))
-            .await?;
+        let _here: String = store.command("connect to Redis", anybody()).await?;
         let up = tokio::time::timeout(store.options.connect_timeout, store.hub.up()).await;
         up.map_err(|_| timed_out("subscribe to messages"))?;
         Ok(store)
@@ -157,7 +163,9 @@ impl RedisStore {
         let mut listener = self.hub.listen(key.as_str());
         let mut is_first = true;
         loop {
-            match self.look(key, token, operation).await {
+            let looked = self.look(key, token, operation).await;
+            let has_failed = looked.is_err();
+            match looked {
                 Ok(Look::Over(reason)) => return Ok(reason),
                 Ok(Look::Gone) if is_first => return Err(not_found(operation)),
                 Err(error) if is_first => return Err(error),
@@ -167,7 +175,9 @@ impl RedisStore {
                 Ok(Look::Gone | Look::Waiting) | Err(_) => is_first = false,
             }
             let share = f64::from(spread(key)) / 256.0;
-            let poll = self.options.poll.mul_f64(1.0 + share / 4.0);
+            // The news may have come through while nobody could be asked.
+            let pause = if has_failed { RETRY } else { self.options.poll };
+            let poll = pause.min(self.options.poll).mul_f64(1.0 + share / 4.0);
             if let Heard::Gap = listener.heard(poll).await {
                 let pause = SPREAD.min(self.options.poll).mul_f64(share);
                 tokio::time::sleep(pause).await;
@@ -333,7 +343,12 @@ impl CallStore for RedisStore {
         self.begin(request, wait).await
     }
 
-    async fn keep_answer(&self, request: &RequestName, answer: Option<KeptAnswer>) -> Result<()> {
-        self.keep(request, answer).await
+    async fn keep_answer(
+        &self,
+        request: &RequestName,
+        turn: &Turn,
+        answer: Option<KeptAnswer>,
+    ) -> Result<()> {
+        self.keep(request, turn, answer).await
     }
 }

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use std::time::Duration;
 use support::{Server, account, call, claim};
 use telephony_core::{
-    Answer, CallKey, CallStore, EndReason, KeptAnswer, MediaGrant, MediaToken, OsRandom,
+    Answer, CallKey, CallStore, EndReason, FirstTime, KeptAnswer, MediaGrant, MediaToken, OsRandom,
     RequestName, Secret,
 };
 use telephony_redis::RedisStore;
@@ -30,10 +30,13 @@ async fn fill(store: &RedisStore, id: &str) -> CallKey {
     let waiting = store.wait_for_end(&key);
     let _ = tokio::time::timeout(Duration::from_millis(50), waiting).await;
     let request = RequestName::new(account(), format!("request of {id}"));
-    store.first_time(&request, Duration::ZERO).await.unwrap();
+    let told = store.first_time(&request, Duration::ZERO).await.unwrap();
+    let FirstTime::Yes(turn) = told else {
+        panic!("{id} is known");
+    };
     let answer = KeptAnswer::new(200, Some("text/xml"), Bytes::from_static(b"<Response/>"));
     store
-        .keep_answer(&request, Some(answer.unwrap()))
+        .keep_answer(&request, &turn, Some(answer.unwrap()))
         .await
         .unwrap();
     key

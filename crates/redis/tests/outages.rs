@@ -113,6 +113,7 @@ async fn an_end_is_told_though_the_connection_for_messages_was_lost() {
     };
     let mut options = server.options("t");
     options.poll = Duration::from_secs(3_600); // Nobody looks by itself.
+    options.policy.keep_ended = 2 * options.poll;
     let a = RedisStore::connect(options.clone()).await.unwrap();
     let b = Arc::new(RedisStore::connect(options).await.unwrap());
     let key = a.open(call("call-1")).await.unwrap().key;
@@ -124,6 +125,44 @@ async fn an_end_is_told_though_the_connection_for_messages_was_lost() {
     let killed: i64 = server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     assert_eq!(killed, 2);
     a.end(&key, EndReason::App).await.unwrap();
+    let reason = timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
+    assert_eq!(reason, EndReason::App);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_is_told_though_nobody_could_look_when_the_message_came() {
+    let Some(server) = Server::start(&[]).await else {
+        return;
+    };
+    let add = [
+        "ACL", "SETUSER", "other", "on", ">word", "~*", "&*", "+@all",
+    ];
+    let _: String = server.ask(&add).await;
+    let mut options = server.options("t");
+    options.poll = Duration::from_secs(3_600); // Nobody looks by itself.
+    options.policy.keep_ended = 2 * options.poll;
+    let a = Arc::new(RedisStore::connect(options.clone()).await.unwrap());
+    options.url = server
+        .url()
+        .replace("redis://", "redis://other:word@")
+        .into();
+    let b = RedisStore::connect(options).await.unwrap();
+    let key = a.open(call("call-1")).await.unwrap().key;
+    let waiting = tokio::spawn({
+        let (a, key) = (Arc::clone(&a), key.clone());
+        async move { a.wait_for_end(&key).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let _: String = server.ask(&["ACL", "SETUSER", "default", "-evalsha"]).await;
+    b.end(&key, EndReason::App).await.unwrap();
+    let refused = async {
+        let is_refused = |log: Vec<redis::Value>| !log.is_empty();
+        while !is_refused(server.ask(&["ACL", "LOG"]).await) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, refused).await.expect("nobody has looked");
+    let _: String = server.ask(&["ACL", "SETUSER", "default", "+evalsha"]).await;
     let reason = timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
     assert_eq!(reason, EndReason::App);
 }
@@ -238,6 +277,12 @@ async fn what_cannot_work_is_said_at_once_and_without_secrets() {
         assert!(kinds.contains(&error.kind()), "{url}: {error}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
+    let mut forgetful = RedisOptions::new("redis://127.0.0.1:1");
+    forgetful.policy.keep_ended = forgetful.poll + forgetful.poll / 4;
+    forgetful.poll += Duration::from_millis(1);
+    let error = RedisStore::connect(forgetful).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("`keep_ended`"), "{error}");
     let nobody = RedisStore::connect(RedisOptions::new("redis://127.0.0.1:1")).await;
     let error = nobody.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);

@@ -121,6 +121,7 @@ pub const RULES: &[Rule] = rules![
     time::a_call_that_nobody_hears_of_is_given_up,
     time::what_expires_is_given_to_one_asker,
     limits::a_repeated_request_gets_the_first_answer,
+    limits::who_was_too_late_ends_no_turn_but_its_own,
     limits::a_repeat_waits_for_the_first,
     limits::of_many_repeats_one_is_the_first,
     limits::an_account_has_only_so_many_live_calls,

@@ -3,7 +3,7 @@
 use super::Webhook;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use std::hash::{Hash as _, Hasher as _};
+use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use telephony_core::{
     Answered, CallEvent, CallEventKind, CallRecord, FirstTime, KeptAnswer, RequestName, Result,
@@ -22,20 +22,27 @@ impl Webhook<'_> {
         };
         let name = RequestName::new(record.account.clone(), format!("{} {by:?}", record.key));
         let first = self.store().first_time(&name, Duration::ZERO).await?;
-        if !matches!(first, FirstTime::Yes) {
+        let FirstTime::Yes(turn) = first else {
             return Ok(None);
-        }
+        };
         let known = KeptAnswer::new(200, None, Bytes::new())?;
-        self.store().keep_answer(&name, Some(known)).await?;
+        self.store().keep_answer(&name, &turn, Some(known)).await?;
         Ok(Some(event))
     }
 }
 
-/// What tells a request from others where the carrier has nothing that does: its URL and body.
+/// What tells a request from others where the carrier has nothing that does: its URL and body, as 128 bits in hex. The same
+/// on all nodes, whatever built them, and not to be made to fit by who chooses a body.
 fn fingerprint(request: &WebhookRequest) -> String {
-    let mut hasher = std::hash::DefaultHasher::new();
-    (&request.public_url, &request.body).hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    let url = request.public_url.as_bytes();
+    let length = u64::try_from(url.len()).unwrap_or(u64::MAX);
+    let digest = Sha256::new()
+        .chain_update(length.to_be_bytes())
+        .chain_update(url)
+        .chain_update(&request.body)
+        .finalize();
+    let hex = |byte: &u8| format!("{byte:02x}");
+    digest.iter().take(16).map(hex).collect()
 }
 
 /// What a request is called that may come again and must be answered as the first time: by the carrier's own token, or, if
@@ -75,4 +82,28 @@ pub(super) fn again(kept: KeptAnswer) -> Answered {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
     answered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_never_changes_and_tells_where_the_url_ends() {
+        let of = |url: &str, body: &'static str| {
+            let request = WebhookRequest {
+                method: http::Method::POST,
+                public_url: url.to_owned(),
+                headers: http::HeaderMap::new(),
+                body: Bytes::from_static(body.as_bytes()),
+                received_at: std::time::SystemTime::UNIX_EPOCH,
+                kind: WebhookKind::Status,
+            };
+            fingerprint(&request)
+        };
+        let status = of("https://example.com/main/status", "CallSid=1");
+        assert_eq!(status, "f48c7432ca509ba05ca2250a958ea2e3");
+        assert_eq!(status, of("https://example.com/main/status", "CallSid=1"));
+        assert_ne!(status, of("https://example.com/main/statusCall", "Sid=1"));
+    }
 }

@@ -8,7 +8,7 @@ use self::answers::{Answers, Begin};
 use self::calls::{Calls, not_found};
 use super::{
     CallRecord, CallStore, Claim, ClaimedStream, DataChanges, Expired, FirstTime, KeptAnswer,
-    MediaGrant, NewCall, NodeId, RequestName, StatusUpdate, StorePolicy, TransferOutcome,
+    MediaGrant, NewCall, NodeId, RequestName, StatusUpdate, StorePolicy, TransferOutcome, Turn,
     check_data,
 };
 use crate::{
@@ -278,7 +278,7 @@ impl CallStore for MemoryStore {
                     .answers()
                     .begin(request, self.now(), &self.shared.options);
                 match begun {
-                    Begin::First => return FirstTime::Yes,
+                    Begin::First(turn) => return FirstTime::Yes(turn),
                     Begin::Answered(answer) => return FirstTime::Answered(answer),
                     // It changes when there is an answer, and goes away when there will be none.
                     Begin::Busy(mut done) => drop(done.changed().await),
@@ -289,10 +289,15 @@ impl CallStore for MemoryStore {
         Ok(known.unwrap_or(FirstTime::InProgress))
     }
 
-    async fn keep_answer(&self, request: &RequestName, answer: Option<KeptAnswer>) -> Result<()> {
+    async fn keep_answer(
+        &self,
+        request: &RequestName,
+        turn: &Turn,
+        answer: Option<KeptAnswer>,
+    ) -> Result<()> {
         let now = self.now();
         self.answers()
-            .keep(request, answer, now, &self.shared.options);
+            .keep(request, turn, answer, now, &self.shared.options);
         Ok(())
     }
 }

@@ -84,11 +84,30 @@ impl fmt::Debug for KeptAnswer {
     }
 }
 
+/// Says whose turn it is to work on a request. The store makes it; who got it hands it back with the answer, so that who was
+/// too late does not end the turn of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn(String);
+
+impl Turn {
+    /// A turn that the store knows by `mark`: another one for each.
+    #[must_use]
+    pub fn new(mark: impl Into<String>) -> Self {
+        Self(mark.into())
+    }
+
+    /// The mark.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Whether a request came before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstTime {
     /// It did not: the asker works on it, and [keeps its answer](super::CallStore::keep_answer).
-    Yes,
+    Yes(Turn),
     /// It did, and got this answer.
     Answered(KeptAnswer),
     /// It did, and is still being worked on.

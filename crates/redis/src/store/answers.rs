@@ -5,7 +5,7 @@ use crate::record::millis;
 use crate::script;
 use bytes::Bytes;
 use std::time::Duration;
-use telephony_core::{FirstTime, KeptAnswer, RequestName, Result};
+use telephony_core::{FirstTime, KeptAnswer, RequestName, Result, Turn};
 use tokio::time::Instant;
 
 /// How often a repeat looks for the answer of the first, at first and in the end.
@@ -30,15 +30,16 @@ impl RedisStore {
     }
 
     async fn ask_for_answer(&self, request: &RequestName) -> Result<FirstTime> {
+        let number = self.number();
         let mut begin = script::BEGIN.key(self.keys.request(request));
         begin
             .arg(self.now())
             .arg(millis(self.options.policy.answer_time))
-            .arg(self.number());
+            .arg(&number);
         let (code, status, content_type, body): (u8, u16, String, Vec<u8>) =
             self.ask("look for a repeat", begin).await?;
         Ok(match code {
-            0 => FirstTime::Yes,
+            0 => FirstTime::Yes(Turn::new(number)),
             1 => FirstTime::InProgress,
             _ => {
                 let content_type = (!content_type.is_empty()).then_some(content_type.as_str());
@@ -51,11 +52,13 @@ impl RedisStore {
     pub(super) async fn keep(
         &self,
         request: &RequestName,
+        turn: &Turn,
         answer: Option<KeptAnswer>,
     ) -> Result<()> {
         let mut keep = script::KEEP.key(self.keys.request(request));
         keep.arg(self.now())
-            .arg(millis(self.options.policy.keep_answers));
+            .arg(millis(self.options.policy.keep_answers))
+            .arg(turn.as_str());
         match &answer {
             Some(answer) => keep
                 .arg(answer.status)

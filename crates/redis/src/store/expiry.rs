@@ -6,6 +6,7 @@ use crate::keys::SLOTS;
 use crate::record::{Fields, account, after_from_text, call_id, record, to_json, tokens};
 use crate::script;
 use futures_util::future::try_join_all;
+use std::sync::atomic::Ordering;
 use telephony_core::{
     CallKey, CallRecord, Claim, ClaimedStream, EndReason, Expired, NodeId, Result,
 };
@@ -31,15 +32,32 @@ fn readable(key: CallKey, fields: &Fields) -> Option<CallRecord> {
 impl RedisStore {
     pub(super) async fn search(&self, limit: usize) -> Result<Expired> {
         let mut expired = Expired::new();
-        expired.orphaned = self.orphans(limit).await?;
-        for slot in 0..SLOTS {
-            self.search_slot(slot, limit, &mut expired).await?;
+        let searched = self.search_all(limit, &mut expired).await;
+        match searched {
+            Err(error) if expired.is_empty() => Err(error),
+            // What was found is found no second time, so it is given all the same.
+            Err(error) => {
+                tracing::error!(%error, "not all calls that are due could be looked at");
+                Ok(expired)
+            }
+            Ok(()) => Ok(expired),
+        }
+    }
+
+    /// Begins behind the slot where it stopped the last time, so that none waits for ever: when more is due than is taken in
+    /// one turn, or when a slot cannot be reached.
+    async fn search_all(&self, limit: usize, expired: &mut Expired) -> Result<()> {
+        self.orphans(limit, &mut expired.orphaned).await?;
+        let first = self.next_slot.load(Ordering::Relaxed);
+        for slot in (first..first + SLOTS).map(|slot| slot % SLOTS) {
+            self.next_slot.store((slot + 1) % SLOTS, Ordering::Relaxed);
+            self.search_slot(slot, limit, expired).await?;
             let is_full = expired.never_started.len().max(expired.silent.len()) >= limit;
             if is_full {
                 break;
             }
         }
-        Ok(expired)
+        Ok(())
     }
 
     async fn search_slot(&self, slot: u32, limit: usize, expired: &mut Expired) -> Result<()> {
@@ -53,7 +71,7 @@ impl RedisStore {
             let mut due = script::DUE.key(self.keys.due(slot));
             due.arg(self.now()).arg(together);
             let due: Vec<String> = self.ask(EXPIRE, due).await?;
-            let all = due.iter().map(|key| self.examine(key));
+            let all = due.iter().map(|key| self.examine(slot, key));
             for found in try_join_all(all).await? {
                 match found {
                     Found::Nothing => {}
@@ -69,8 +87,14 @@ impl RedisStore {
         }
     }
 
-    async fn examine(&self, key: &str) -> Result<Found> {
-        let key = CallKey::parse(key)?;
+    async fn examine(&self, slot: u32, key: &str) -> Result<Found> {
+        let Ok(key) = CallKey::parse(key) else {
+            tracing::error!("something that is due cannot be read; it is taken out");
+            let mut command = redis::cmd("ZREM");
+            command.arg(self.keys.due(slot)).arg(key);
+            let _: u64 = self.command(EXPIRE, command).await?;
+            return Ok(Found::Nothing);
+        };
         let mut examine = self.on_call(&script::EXAMINE, &key);
         examine.arg(to_json(&EndReason::NeverStarted)?);
         let (code, fields): (u8, Fields) = self.ask(EXPIRE, examine).await?;
@@ -99,7 +123,7 @@ impl RedisStore {
     }
 
     /// Ends the streams of lost nodes.
-    async fn orphans(&self, limit: usize) -> Result<Vec<ClaimedStream>> {
+    async fn orphans(&self, limit: usize, orphans: &mut Vec<ClaimedStream>) -> Result<()> {
         let [until, since] = self.keys.nodes();
         let mut lost = script::LOST.key(until);
         lost.key(since)
@@ -107,15 +131,19 @@ impl RedisStore {
             .arg(self.node.as_str())
             .arg(crate::record::millis(self.options.policy.lease));
         let lost: Vec<String> = self.ask(EXPIRE, lost).await?;
-        let mut orphans = Vec::new();
         for node in lost.iter().filter(|node| *node != self.node.as_str()) {
-            let node = NodeId::parse(node)?;
-            self.orphans_of(&node, limit, &mut orphans).await?;
+            let Ok(node) = NodeId::parse(node) else {
+                tracing::error!("the name of a lost node cannot be read; it is left alone");
+                continue;
+            };
+            self.orphans_of(&node, limit, orphans).await?;
             self.bury(&node).await?;
         }
-        Ok(orphans)
+        Ok(())
     }
 
+    /// What cannot be read stays, and its node with it: a node of a newer version can end that stream, while without its name
+    /// nobody would before [`max_silence`](telephony_core::StorePolicy::max_silence).
     async fn orphans_of(
         &self,
         node: &NodeId,
@@ -123,25 +151,33 @@ impl RedisStore {
         orphans: &mut Vec<ClaimedStream>,
     ) -> Result<()> {
         let name = self.keys.held(node);
+        let (mut cursor, mut unreadable) = (String::from("0"), 0_u32);
         loop {
-            let together = limit.saturating_sub(orphans.len()).min(TOGETHER);
-            if together == 0 {
-                return Ok(());
-            }
-            let mut command = redis::cmd("SRANDMEMBER");
-            command.arg(&name).arg(together);
-            let held: Vec<String> = self.command(EXPIRE, command).await?;
-            if held.is_empty() {
-                return Ok(());
-            }
+            let mut command = redis::cmd("SSCAN");
+            command.arg(&name).arg(&cursor).arg("COUNT").arg(TOGETHER);
+            let (next, held): (String, Vec<String>) = self.command(EXPIRE, command).await?;
             for stream in held {
-                let (claim, key) = read_held(&stream)?;
+                if orphans.len() >= limit {
+                    return Ok(());
+                }
+                let Ok((claim, key)) = read_held(&stream) else {
+                    unreadable += 1;
+                    continue;
+                };
                 orphans.extend(self.orphan(&claim, key).await?);
                 let mut command = redis::cmd("SREM");
                 command.arg(&name).arg(&stream);
                 let _: u64 = self.command(EXPIRE, command).await?;
             }
+            if next == "0" {
+                break;
+            }
+            cursor = next;
         }
+        if unreadable > 0 {
+            tracing::error!(%node, unreadable, "streams of a lost node cannot be read; they are left alone");
+        }
+        Ok(())
     }
 
     async fn orphan(&self, claim: &Claim, key: CallKey) -> Result<Option<ClaimedStream>> {
@@ -155,10 +191,9 @@ impl RedisStore {
         if code != 1 {
             return Ok(None);
         }
-        let call = record(key, &fields)?;
-        let is_over = call.status.is_terminal();
         let transfers = transfers.parse().unwrap_or_default();
-        Ok((!is_over).then(|| ClaimedStream::new(call, after_from_text(&after), transfers)))
+        let call = readable(key, &fields).filter(|call| !call.status.is_terminal());
+        Ok(call.map(|call| ClaimedStream::new(call, after_from_text(&after), transfers)))
     }
 
     async fn bury(&self, node: &NodeId) -> Result<()> {

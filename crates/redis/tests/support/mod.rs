@@ -1,6 +1,11 @@
 //! A Redis of our own for each test, on a free port of the loopback, and stores on it.
 #![allow(dead_code)]
 
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+
 use async_trait::async_trait;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -23,6 +28,30 @@ pub(crate) struct Server {
     directory: PathBuf,
     more: Vec<String>,
     running: Option<Child>,
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Certificates>,
+}
+
+/// Says that a test is skipped for want of that, or fails if it must not be.
+pub(crate) fn skip(missing: &str) {
+    let required = std::env::var("TELEPHONY_REQUIRE_REDIS").is_ok_and(|value| value == "1");
+    assert!(!required, "there is no {missing}, and it is required");
+    eprintln!("SKIPPED: there is no {missing} on this machine");
+}
+
+/// A port that nobody has, and for a node of a cluster the one of its bus above it.
+fn free_port(is_node: bool) -> u16 {
+    loop {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        if !is_node {
+            return port;
+        }
+        let bus = port.checked_add(10_000);
+        if bus.is_some_and(|bus| TcpListener::bind(("127.0.0.1", bus)).is_ok()) {
+            return port;
+        }
+    }
 }
 
 impl Server {
@@ -33,34 +62,42 @@ impl Server {
             .stdout(Stdio::null())
             .status();
         if is_there.is_err() {
-            let required = std::env::var("TELEPHONY_REQUIRE_REDIS").is_ok_and(|value| value == "1");
-            assert!(!required, "there is no redis-server, and it is required");
-            eprintln!("SKIPPED: there is no redis-server on this machine");
+            skip("redis-server");
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("telephony-redis-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        let mut server = Self {
-            port,
-            directory,
-            more: more.iter().map(|&arg| arg.to_owned()).collect(),
-            running: None,
-        };
+        let mut server = Self::new(more);
         server.run().await;
         Some(server)
     }
 
+    fn new(more: &[&str]) -> Self {
+        let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("telephony-redis-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        Self {
+            port: free_port(more.contains(&"--cluster-enabled")),
+            directory,
+            more: more.iter().map(|&arg| arg.to_owned()).collect(),
+            running: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
     /// Starts it, again if need be, and waits until it answers.
     pub(crate) async fn run(&mut self) {
+        let port = self.port.to_string();
+        #[cfg(feature = "tls")]
+        let ports = match &self.tls {
+            Some(_) => ["--port", "0", "--tls-port", &port].to_vec(),
+            None => ["--port", &port].to_vec(),
+        };
+        #[cfg(not(feature = "tls"))]
+        let ports = ["--port", &port];
         let child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(ports)
+            .args(["--bind", "127.0.0.1"])
             .args(["--appendonly", "yes", "--appendfsync", "always"])
             .args(["--save", "", "--dir"])
             .arg(&self.directory)
@@ -91,13 +128,24 @@ impl Server {
         }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    fn client(&self) -> redis::RedisResult<redis::Client> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return redis::Client::build_with_tls(self.secure_url(), tls.for_redis());
+        }
+        redis::Client::open(self.url())
+    }
+
     pub(crate) async fn connection(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
-        let client = redis::Client::open(self.url())?;
-        client.get_multiplexed_async_connection().await
+        self.client()?.get_multiplexed_async_connection().await
     }
 
     pub(crate) async fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {

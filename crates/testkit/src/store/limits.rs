@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use telephony_core::{
     AccountLimits, CallRate, EndReason, ErrorKind, FirstTime, KeptAnswer, RequestName, Retry,
-    StorePolicy,
+    StorePolicy, Turn,
 };
 
 fn answer(text: &'static str) -> Verdict<KeptAnswer> {
@@ -16,57 +16,88 @@ fn answer(text: &'static str) -> Verdict<KeptAnswer> {
     Ok(KeptAnswer::new(200, Some("text/xml"), body)?)
 }
 
+/// The turn of who asks for the first time.
+fn first(told: FirstTime, what: &str) -> Verdict<Turn> {
+    match told {
+        FirstTime::Yes(turn) => Ok(turn),
+        other => Err(format!("{what}: {other:?} instead of the first time")
+            .as_str()
+            .into()),
+    }
+}
+
 pub(super) async fn a_repeated_request_gets_the_first_answer(on: &Ground<'_>) -> Verdict {
     let now = Duration::ZERO;
     let long = format!("{}|{{}} \u{e9}", "signature".repeat(50));
     let request = RequestName::new(main_account()?, long.clone());
-    same(on.a.first_time(&request, now).await?, FirstTime::Yes, "1st")?;
+    let turn = first(on.a.first_time(&request, now).await?, "1st")?;
     let busy = on.b.first_time(&request, now).await?;
     same(busy, FirstTime::InProgress, "while it is worked on")?;
     let theirs = RequestName::new(other_account()?, long);
-    let other = on.b.first_time(&theirs, now).await?;
-    same(other, FirstTime::Yes, "another account")?;
+    first(on.b.first_time(&theirs, now).await?, "another account")?;
 
     let kept = answer("<Response>\u{e9}\r\n</Response>")?;
-    on.a.keep_answer(&request, Some(kept.clone())).await?;
-    on.b.keep_answer(&request, Some(answer("late")?)).await?;
-    on.b.keep_answer(&request, None).await?;
+    on.a.keep_answer(&request, &turn, Some(kept.clone()))
+        .await?;
+    on.b.keep_answer(&request, &turn, Some(answer("late")?))
+        .await?;
+    on.b.keep_answer(&request, &turn, None).await?;
     let repeat = on.b.first_time(&request, now).await?;
     same(repeat, FirstTime::Answered(kept.clone()), "a repeat")?;
     on.pass(599).await;
     let repeat = on.a.first_time(&request, now).await?;
     same(repeat, FirstTime::Answered(kept), "a late repeat")?;
     on.pass(1).await;
-    let again = on.b.first_time(&request, now).await?;
-    same(again, FirstTime::Yes, "one that is too late")?;
+    let turn = first(on.b.first_time(&request, now).await?, "a late one")?;
 
-    on.b.keep_answer(&request, None).await?;
-    let again = on.a.first_time(&request, now).await?;
-    same(again, FirstTime::Yes, "after a failure")?;
+    on.b.keep_answer(&request, &turn, None).await?;
+    first(on.a.first_time(&request, now).await?, "after a failure")?;
     on.pass(20).await;
-    let again = on.b.first_time(&request, now).await?;
-    same(again, FirstTime::Yes, "when the first is lost")?;
+    let turn = first(on.b.first_time(&request, now).await?, "the first is lost")?;
     let empty = KeptAnswer::new(204, None, Bytes::new())?;
-    on.b.keep_answer(&request, Some(empty.clone())).await?;
+    on.b.keep_answer(&request, &turn, Some(empty.clone()))
+        .await?;
     let repeat = on.a.first_time(&request, now).await?;
     same(repeat, FirstTime::Answered(empty), "an empty answer")
+}
+
+pub(super) async fn who_was_too_late_ends_no_turn_but_its_own(on: &Ground<'_>) -> Verdict {
+    let now = Duration::ZERO;
+    let request = RequestName::new(main_account()?, "slow");
+    let late = first(on.a.first_time(&request, now).await?, "the first")?;
+    on.pass(20).await;
+    let turn = first(on.b.first_time(&request, now).await?, "the second")?;
+    that(turn != late, "two turns are the same")?;
+
+    on.a.keep_answer(&request, &late, None).await?;
+    let third = on.a.first_time(&request, now).await?;
+    same(third, FirstTime::InProgress, "while the second works")?;
+
+    let kept = answer("late, but an answer")?;
+    on.a.keep_answer(&request, &late, Some(kept.clone()))
+        .await?;
+    on.b.keep_answer(&request, &turn, None).await?;
+    let repeat = on.b.first_time(&request, now).await?;
+    same(repeat, FirstTime::Answered(kept), "a repeat at last")
 }
 
 pub(super) async fn a_repeat_waits_for_the_first(on: &Ground<'_>) -> Verdict {
     let wait = Duration::from_secs(20);
     for (name, kept) in [("answered", Some(answer("yes")?)), ("failed", None)] {
         let request = RequestName::new(main_account()?, name);
-        on.a.first_time(&request, wait).await?;
+        let turn = first(on.a.first_time(&request, wait).await?, name)?;
         let (node, asked) = (Arc::clone(&on.b), request.clone());
         let repeat = tokio::spawn(async move { node.first_time(&asked, wait).await });
         tokio::time::sleep(Duration::from_millis(20)).await;
         that(!repeat.is_finished(), "a repeat does not wait")?;
-        on.a.keep_answer(&request, kept.clone()).await?;
+        on.a.keep_answer(&request, &turn, kept.clone()).await?;
         let Ok(told) = soon(repeat, "the answer of the first").await? else {
             return that(false, "a waiter panicked");
         };
-        let wanted = kept.map_or(FirstTime::Yes, FirstTime::Answered);
-        same(told?, wanted, name)?;
+        match kept {
+            Some(kept) => same(told?, FirstTime::Answered(kept), name)?,
+            None => drop(first(told?, name)?),
+        }
     }
     let request = RequestName::new(main_account()?, "slow");
     on.a.first_time(&request, wait).await?;
@@ -88,7 +119,7 @@ pub(super) async fn of_many_repeats_one_is_the_first(on: &Ground<'_>) -> Verdict
         let mut first = 0;
         for ask in asking {
             if let Ok(told) = ask.await {
-                first += usize::from(told? == FirstTime::Yes);
+                first += usize::from(matches!(told?, FirstTime::Yes(_)));
             }
         }
         same(first, 1, "requests that were the first")?;

@@ -1,7 +1,7 @@
 //! The answers that requests got.
 
 use super::MemoryStoreOptions;
-use crate::store::{KeptAnswer, RequestName};
+use crate::store::{KeptAnswer, RequestName, Turn};
 use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -17,17 +17,20 @@ pub(super) struct Answers {
     working: VecDeque<(SystemTime, RequestName)>,
     kept: VecDeque<(SystemTime, RequestName)>,
     bytes: usize,
+    /// How many there were.
+    turns: u64,
 }
 
 #[derive(Debug)]
 struct Seen {
     until: SystemTime,
+    turn: Turn,
     answer: watch::Sender<Option<KeptAnswer>>,
 }
 
 /// What [`CallStore::first_time`] finds: [`FirstTime`], with something to wait for.
 pub(super) enum Begin {
-    First,
+    First(Turn),
     Answered(KeptAnswer),
     Busy(watch::Receiver<Option<KeptAnswer>>),
 }
@@ -46,20 +49,24 @@ impl Answers {
                 None => Begin::Busy(seen.answer.subscribe()),
             };
         }
+        self.turns += 1;
+        let turn = Turn::new(self.turns.to_string());
         let until = now + options.policy.answer_time;
         let seen = Seen {
             until,
+            turn: turn.clone(),
             answer: watch::Sender::new(None),
         };
         self.seen.insert(request.clone(), seen);
         self.working.push_back((until, request.clone()));
         self.make_room(options);
-        Begin::First
+        Begin::First(turn)
     }
 
     pub(super) fn keep(
         &mut self,
         request: &RequestName,
+        turn: &Turn,
         answer: Option<KeptAnswer>,
         now: SystemTime,
         options: &MemoryStoreOptions,
@@ -73,13 +80,20 @@ impl Answers {
             return;
         }
         let Some(answer) = answer else {
-            self.seen.remove(request);
+            if self
+                .seen
+                .get(request)
+                .is_some_and(|seen| seen.turn == *turn)
+            {
+                self.seen.remove(request);
+            }
             return;
         };
         let until = now + options.policy.keep_answers;
         self.bytes += answer.body.len();
         let seen = self.seen.entry(request.clone()).or_insert_with(|| Seen {
             until,
+            turn: turn.clone(),
             answer: watch::Sender::new(None),
         });
         seen.until = until;
