@@ -225,7 +225,7 @@ impl CallServer {
             // Its lease is kept until the last stream is gone.
             tokio::select! {
                 _ = self.shutdown(self.inner.options.shutdown_grace) => {}
-                () = self.keep_house() => {}
+                () = self.keep_lease() => {}
             }
             stop.cancel();
         };
@@ -255,13 +255,18 @@ impl CallServer {
         let mut ticks = self.housekeeping();
         loop {
             ticks.tick().await;
-            match self.inner.calls.tidy().await {
-                Ok(news) => {
-                    for (record, event) in news {
-                        service::tell(&self.inner, record, event);
+            // As often as there is more to be done.
+            loop {
+                let inner = Arc::clone(&self.inner);
+                let tell = move |record, event| service::tell(&inner, record, event);
+                match self.inner.calls.tidy(tell).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::error!(%error, "the call store could not be tidied up");
+                        break;
                     }
                 }
-                Err(error) => tracing::error!(%error, "the call store could not be tidied up"),
             }
         }
     }
@@ -283,6 +288,8 @@ impl CallServer {
             inner.streams.wait().await;
             inner.tasks.wait().await;
             inner.calls.settle().await;
+            // What that had to tell the app.
+            inner.tasks.wait().await;
         };
         let mut over = std::pin::pin!(over);
         if tokio::time::timeout(grace, &mut over).await.is_ok() {

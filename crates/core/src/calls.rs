@@ -3,6 +3,7 @@
 mod ending;
 mod placing;
 mod steering;
+mod tidying;
 
 use crate::{
     AccountLabel, AfterStream, Answer, CallKey, CallLinks, CallRecord, CallSnapshot, CallStore,
@@ -13,6 +14,7 @@ use crate::{
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,8 +66,10 @@ struct Inner {
     accounts: RwLock<HashMap<AccountLabel, Arc<dyn Telephony>>>,
     /// No new calls from then on.
     draining: CancellationToken,
-    /// Calls that are being placed or ended.
+    /// Calls that are being placed, ended or looked after.
     tasks: TaskTracker,
+    /// Carriers are asked about only so many calls at once.
+    asking: Semaphore,
 }
 
 impl Calls {
@@ -93,6 +97,7 @@ impl Calls {
                 accounts: RwLock::default(),
                 draining: CancellationToken::new(),
                 tasks: TaskTracker::new(),
+                asking: Semaphore::new(tidying::ASKS),
             }),
         }
     }

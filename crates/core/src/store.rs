@@ -34,7 +34,8 @@
 //! its last callback may be lost. Whatever else is forgotten after 5 hours without a sign.
 //!
 //! A call that our side ended, or whose stream ended it, is looked at sooner: after 10 s, and then less and less often, until
-//! the carrier has said that it is over. So no hang-up is forgotten that failed, or whose node was lost.
+//! the carrier has said that it is over, and remembered until then, at most for those 5 hours. So no hang-up is forgotten
+//! that failed, or whose node was lost.
 
 mod memory;
 mod node;
@@ -100,8 +101,8 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`Store`](crate::ErrorKind::Store).
     async fn mint_token(&self, key: &CallKey, token: &MediaToken, grant: MediaGrant) -> Result<()>;
 
-    /// Takes that right; exactly one claim wins, which may be made again if its answer was lost. This [node](Self::node) holds the stream from then on, as long as it
-    /// [renews its lease](Self::renew_lease).
+    /// Takes that right; exactly one claim wins, which may be made again if its answer was lost. This [node](Self::node)
+    /// holds the stream from then on, as long as it [renews its lease](Self::renew_lease).
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such token for this account or its time is over;
@@ -118,8 +119,8 @@ pub trait CallStore: Debug + Send + Sync {
 
     /// The stream of a claimed token is over; the token stays taken. With `ends`, its call [is to
     /// end](CallRecord::planned_end) for that reason and is [silent](Expired::silent) until it has, unless a later transfer
-    /// took place. Nothing happens if that
-    /// claim does not hold it (any more).
+    /// took place. Of several streams the one that was offered last decides. Nothing happens if that claim does not hold
+    /// the token (any more).
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store).
@@ -216,13 +217,13 @@ pub trait CallStore: Debug + Send + Sync {
     /// [`Store`](crate::ErrorKind::Store).
     async fn renew_lease(&self) -> Result<()>;
 
-    /// Forgets calls that ended long enough ago, and finds what needs care, at most `limit` of each kind: see [`Expired`].
-    /// Each find is given to one asker only, on whichever node.
+    /// Forgets calls that ended long enough ago, and finds what needs care, at most `limit` of each kind, and of silent
+    /// calls at most `silent`: see [`Expired`]. Each find is given to one asker only, on whichever node.
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store). What was found until then is lost to the asker: never-started calls are ended all
     /// the same, and calls of orphaned streams come as silent ones later.
-    async fn expire(&self, limit: usize) -> Result<Expired>;
+    async fn expire(&self, limit: usize, silent: usize) -> Result<Expired>;
 
     /// Whether this request comes for the first time. If it does, the asker works on it and then
     /// [keeps its answer](Self::keep_answer); a repeat waits for that answer, at most for `wait`. A first asker that keeps

@@ -331,11 +331,11 @@ async fn what_ended_is_remembered_for_late_callbacks_and_then_forgotten() {
         .await
         .unwrap();
     clock.turn(secs(599));
-    assert!(store.expire(100).await.unwrap().is_empty());
+    assert!(store.expire(100, 100).await.unwrap().is_empty());
     assert!(store.find(&key).await.unwrap().is_some());
     clock.turn(secs(1));
     assert!(
-        store.expire(100).await.unwrap().is_empty(),
+        store.expire(100, 100).await.unwrap().is_empty(),
         "it ended as it should"
     );
     assert!(store.is_empty());
@@ -370,7 +370,7 @@ async fn a_call_that_nobody_hears_of_is_ended_and_given_back() {
         .await
         .unwrap();
     clock.turn(secs(3_600));
-    let dead = store.expire(100).await.unwrap();
+    let dead = store.expire(100, 100).await.unwrap();
     let dead: Vec<_> = dead
         .never_started
         .into_iter()
@@ -379,7 +379,10 @@ async fn a_call_that_nobody_hears_of_is_ended_and_given_back() {
     assert_eq!(dead, [(silent, Some(EndReason::NeverStarted))]);
     assert_eq!(waiting.await.unwrap(), EndReason::NeverStarted);
     assert!(store.find(&alive).await.unwrap().is_some());
-    assert!(store.expire(100).await.unwrap().is_empty(), "only once");
+    assert!(
+        store.expire(100, 100).await.unwrap().is_empty(),
+        "only once"
+    );
 }
 
 #[tokio::test]
@@ -387,6 +390,6 @@ async fn a_clock_that_goes_back_expires_nothing() {
     let (store, clock) = store();
     let key = store.open(call("call-1")).await.unwrap().key;
     clock.turn_back(secs(365 * 86_400));
-    assert!(store.expire(100).await.unwrap().is_empty());
+    assert!(store.expire(100, 100).await.unwrap().is_empty());
     assert!(store.find(&key).await.unwrap().is_some());
 }

@@ -121,6 +121,8 @@ pub(crate) fn record(key: CallKey, fields: &Fields) -> Result<CallRecord> {
     record.planned_end = planned_end(fields)?;
     record.held_by = tokens(fields).filter_map(holder).collect::<Result<_>>()?;
     record.live_streams = u32::try_from(record.held_by.len()).unwrap_or(u32::MAX);
+    // Another stream came.
+    record.planned_end.take_if(|_| record.live_streams > 0);
     record.held_by.sort();
     record.held_by.dedup();
     record.ended = fields.get("en").map(|text| from_json(text)).transpose()?;

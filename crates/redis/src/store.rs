@@ -115,6 +115,16 @@ impl RedisStore {
 
     /// A script about a call.
     fn on_call<'a>(&self, script: &'a Script, key: &CallKey) -> ScriptInvocation<'a> {
+        self.on_call_as(script, key, &self.number())
+    }
+
+    /// The same, of a request that has its number already.
+    fn on_call_as<'a>(
+        &self,
+        script: &'a Script,
+        key: &CallKey,
+        number: &str,
+    ) -> ScriptInvocation<'a> {
         let mut invocation = script.prepare_invoke();
         for name in self.keys.call(key) {
             invocation.key(name);
@@ -122,7 +132,7 @@ impl RedisStore {
         invocation
             .arg(self.now())
             .arg(&self.times)
-            .arg(self.number())
+            .arg(number)
             .arg(&self.channels)
             .arg(key.as_str());
         invocation
@@ -335,8 +345,8 @@ impl CallStore for RedisStore {
         self.hold(None).await
     }
 
-    async fn expire(&self, limit: usize) -> Result<Expired> {
-        self.search(limit).await
+    async fn expire(&self, limit: usize, silent: usize) -> Result<Expired> {
+        self.search(limit, silent).await
     }
 
     async fn first_time(&self, request: &RequestName, wait: Duration) -> Result<FirstTime> {

@@ -37,7 +37,7 @@ async fn no_slot_waits_for_others_in_which_more_is_due() {
     let slots = server.keys("*:due").await.len();
     let mut seen = BTreeSet::new();
     for _ in 0..slots {
-        let silent = store.expire(1).await.unwrap().silent;
+        let silent = store.expire(1, 1).await.unwrap().silent;
         let [call] = silent.as_slice() else {
             panic!("{} calls instead of one", silent.len());
         };
@@ -92,7 +92,7 @@ async fn what_cannot_be_read_keeps_nothing_else_from_being_found() {
         clock.turn(Duration::from_secs(20));
         a.renew_lease().await.unwrap();
     }
-    let found = a.expire(100).await.unwrap();
+    let found = a.expire(100, 100).await.unwrap();
     let keys = found.orphaned.iter().map(|stream| stream.call.key.as_str());
     let keys: BTreeSet<_> = keys.map(str::to_owned).collect();
     held.remove(&broken);
@@ -102,7 +102,7 @@ async fn what_cannot_be_read_keeps_nothing_else_from_being_found() {
     // What cannot be read is there for a version that can, and in nobody's way.
     let left: Vec<String> = server.ask(&["SMEMBERS", name]).await;
     assert_eq!(left.len(), 3, "{left:?}");
-    let again = a.expire(100).await.unwrap();
+    let again = a.expire(100, 100).await.unwrap();
     assert!(again.orphaned.is_empty() && again.silent.is_empty());
     let due = server.keys("*:due").await;
     for due in due {

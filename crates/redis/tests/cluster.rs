@@ -131,5 +131,5 @@ async fn few_rights_are_enough() {
     let key = call_on(std::slice::from_ref(&server), &store).await;
     store.end(&key, EndReason::App).await.unwrap();
     assert_eq!(store.wait_for_end(&key).await.unwrap(), EndReason::App);
-    store.expire(10).await.unwrap();
+    store.expire(10, 10).await.unwrap();
 }

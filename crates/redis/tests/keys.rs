@@ -53,7 +53,7 @@ async fn every_key_expires_by_itself_and_begins_with_the_prefix() {
     let worked_on = RequestName::new(account(), "worked on");
     store.first_time(&worked_on, Duration::ZERO).await.unwrap();
     store.end(&over, EndReason::App).await.unwrap();
-    store.expire(10).await.unwrap();
+    store.expire(10, 10).await.unwrap();
     let keys = server.keys("*").await;
     assert!(keys.len() > 12, "{keys:?}");
     for key in keys {
@@ -142,7 +142,7 @@ async fn few_rights_are_enough() {
     let store = RedisStore::connect(options).await.unwrap();
     let key = fill(&store, "call-1").await;
     assert!(store.end(&key, EndReason::App).await.unwrap());
-    store.expire(10).await.unwrap();
+    store.expire(10, 10).await.unwrap();
 }
 
 /// Not a test of a rule: what the crate's documentation says of sizes, measured.

@@ -249,7 +249,7 @@ async fn what_a_killed_node_held_is_found() {
     let found = async {
         loop {
             a.renew_lease().await.unwrap();
-            let mut found = a.expire(10).await.unwrap().orphaned;
+            let mut found = a.expire(10, 10).await.unwrap().orphaned;
             if let Some(stream) = found.pop() {
                 return stream;
             }
@@ -260,6 +260,24 @@ async fn what_a_killed_node_held_is_found() {
     assert_eq!((stream.call.key, stream.call.live_streams), (key, 0));
     let left = server.keys("*:nodes}:held:*").await;
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_whose_answer_comes_too_late_is_still_news() {
+    let Some(server) = Server::start(&[]).await else {
+        return;
+    };
+    let mut options = server.options("t");
+    options.operation_timeout = Duration::from_millis(500);
+    let store = RedisStore::connect(options).await.unwrap();
+    let key = store.open(call("call-1")).await.unwrap().key;
+    // Redis takes what comes now, and answers after that.
+    let _: String = server.ask(&["CLIENT", "PAUSE", "800", "ALL"]).await;
+    let told = store.update_status(&key, CallStatus::Completed).await;
+    let update = told.unwrap();
+    assert_eq!(update.transition, Transition::Advanced);
+    let again = store.update_status(&key, CallStatus::Completed).await;
+    assert_eq!(again.unwrap().transition, Transition::Stale);
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ pub const RULES: &[Rule] = rules![
     time::another_stream_or_a_later_transfer_takes_back_that_a_call_is_to_end,
     time::a_call_that_never_started_is_given_up,
     time::a_call_that_nobody_hears_of_is_given_up,
+    time::what_may_not_be_asked_about_yet_hides_nothing,
     time::what_expires_is_given_to_one_asker,
     limits::a_repeated_request_gets_the_first_answer,
     limits::who_was_too_late_ends_no_turn_but_its_own,

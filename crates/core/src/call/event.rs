@@ -131,11 +131,11 @@ pub enum CallEventKind {
         /// Why it asks, in the carrier's word: `redirect`, `stream`, `fallback`.
         after: String,
     },
-    /// Not the carrier but the library says it: the call was ended on our side because nothing was heard of it. If it still
-    /// rings at the carrier, it is hung up.
+    /// Not the carrier but the library says it: the call was ended on our side because nothing was heard of it, or because the
+    /// carrier does not know it when it is asked. If it is still there after all, it is hung up.
     GivenUp(EndReason),
-    /// Not the carrier but the library says it: our side ended the stream for that reason, and the call goes on with the
-    /// carrier's own flow, which alone decides when it ends.
+    /// Not the carrier but the library says it: the stream ended for that reason, with which a call would be hung up; but this
+    /// carrier's own flow goes on, and decides alone when the call ends. Told twice if a node lost its lease and lives.
     FlowGoesOn(EndReason),
     /// Anything else, by the carrier's own name for it.
     Other {

@@ -141,12 +141,20 @@ impl Calls {
             let kept = store.set_next(key, None).await;
             log(kept.map(drop), "what the call is to do");
         }
-        self.end_if_unwanted(key).await;
+        self.end_if_unwanted(placed).await;
     }
 
     /// Hangs up a call that somebody gave up while it was being placed, or that nobody here can take any more.
-    async fn end_if_unwanted(&self, key: &CallKey) {
-        match self.inner.store.find(key).await {
+    async fn end_if_unwanted(&self, placed: &PlacedCall) {
+        let key = &placed.key;
+        let found = self.inner.store.find(key).await.map(|found| {
+            found.map(|mut record| {
+                // Whether or not the store took it.
+                record.call_id.get_or_insert_with(|| placed.call.id.clone());
+                record
+            })
+        });
+        match found {
             Ok(Some(record)) if record.status.is_terminal() => {}
             Ok(Some(record)) if record.ended.is_some() => self.end_again(record),
             Ok(Some(record)) if self.is_draining() => self.end_at_last(record, EndReason::Shutdown),

@@ -1,5 +1,6 @@
 //! Live calls: ending them, and giving them something else to do.
 
+use super::ending::TRANSFER_DEADLINE;
 use super::{Calls, carrier_call, log};
 use crate::{
     Answer, CallKey, CallLinks, CallRecord, CarrierCall, Direction, Dtmf, DtmfOut, EndReason,
@@ -7,10 +8,13 @@ use crate::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 const TRANSFER: &str = "transfer call";
 const SEND_DTMF: &str = "send DTMF";
+/// The pause between attempts to note what came of a transfer, when the store is away for longer.
+const NOTE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Something else for a call to do.
 enum Change {
@@ -54,7 +58,7 @@ impl Calls {
             if record.call_id.is_none() && record.direction == Direction::Outbound {
                 return self.give_up_placing(&record).await;
             }
-            return self.end_by_rest(&record, carrier, EndReason::App).await;
+            return self.end_by_rest(&record, &*carrier, EndReason::App).await;
         }
         if record.live_streams == 0 {
             let detail = "this carrier has no request that ends a call, and there is no open stream to close";
@@ -158,18 +162,37 @@ impl Calls {
         Ok(())
     }
 
-    /// Notes what came of a transfer, also if the store is away for a moment. For servers.
+    /// Notes what came of a transfer. If the store is away for longer, that goes on in a task: what is not noted looks like a
+    /// transfer that is under way, and in the end like none. For servers.
     pub async fn end_transfer(&self, key: &CallKey, number: u32, outcome: TransferOutcome) {
         for pause in [100, 500, 2_500] {
-            match self.inner.store.end_transfer(key, number, outcome).await {
-                Err(error) if error.kind() == ErrorKind::Store => {
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
-                }
-                noted => return log(noted, "what came of a transfer"),
+            if self.note_outcome(key, number, outcome).await {
+                return;
             }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
+        let (calls, key) = (self.clone(), key.clone());
+        let go_on = async move {
+            let until = Instant::now() + TRANSFER_DEADLINE;
+            while !calls.note_outcome(&key, number, outcome).await && Instant::now() < until {
+                tokio::select! {
+                    () = tokio::time::sleep(NOTE_AGAIN) => {}
+                    () = calls.inner.draining.cancelled() => {
+                        calls.note_outcome(&key, number, outcome).await;
+                        return;
+                    }
+                }
+            }
+        };
+        self.inner.tasks.spawn(go_on.in_current_span());
+    }
+
+    /// Whether there is nothing more to be done about it.
+    async fn note_outcome(&self, key: &CallKey, number: u32, outcome: TransferOutcome) -> bool {
         let noted = self.inner.store.end_transfer(key, number, outcome).await;
+        let is_away = matches!(&noted, Err(error) if error.kind() == ErrorKind::Store);
         log(noted, "what came of a transfer");
+        !is_away
     }
 
     async fn ask_to_move(&self, moving: &Moving) -> Result<Handover> {

@@ -266,9 +266,10 @@ impl CallStore for MemoryStore {
         Ok(())
     }
 
-    async fn expire(&self, limit: usize) -> Result<Expired> {
+    async fn expire(&self, limit: usize, silent: usize) -> Result<Expired> {
         let now = self.now();
-        Ok(self.lock().expire(&self.node, now, self.policy(), limit))
+        let limits = (limit, silent);
+        Ok(self.lock().expire(&self.node, now, self.policy(), limits))
     }
 
     async fn first_time(&self, request: &RequestName, wait: Duration) -> Result<FirstTime> {

@@ -13,10 +13,11 @@ const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StorePolicy {
-    /// How long an ended call is remembered, for callbacks that come late. Default 10 minutes.
+    /// How long a call that is over is remembered, for callbacks that come late. Default 10 minutes.
     pub keep_ended: Duration,
     /// After how long without any sign a call is taken for dead, also one with a live stream. Default 5 hours: carriers end
-    /// a call after 4 unless they are told otherwise.
+    /// a call after 4 unless they are told otherwise. One that our side ended is asked about for as long, if the carrier has
+    /// not said that it is over.
     pub max_silence: Duration,
     /// After how long without news a call has never started: one that is not up yet and for which no media socket came, if
     /// it is outbound or was offered a stream. Default 10 minutes: no carrier lets it ring longer.

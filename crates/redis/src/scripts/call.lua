@@ -37,7 +37,7 @@ local function set(h, field, value)
   h[field] = value
 end
 
--- A media token: o(ffered), c(laimed) or v(oid, because it is over).
+-- A media token: o(ffered), c(laimed) or v(oid, because it is over). They are minted one after the other.
 local function read_token(text)
   local state, expires, after, transfers, minted, node, taker, stop =
     string.match(text, '^(%a)|(%d*)|(%a)|(%d+)|(%d+)|([^|]*)|([^|]*)|(.*)$')
@@ -100,16 +100,30 @@ local function limit(h)
   return tonumber(h.se) + max_silence
 end
 
--- Whether the carrier has not said that it is over.
+-- Whether the carrier can be asked about it, and has not said that it is over.
 local function is_open(h)
-  return tonumber(h.rk) < 4
+  return h.id and tonumber(h.rk) < 4
 end
 
--- Its stream is over: the call is to end for that reason, unless a later transfer took place.
+-- How long it is remembered once it has ended.
+local function keep(h)
+  return is_open(h) and max_silence or keep_ended
+end
+
+-- Its stream is over: the call is to end for that reason, unless a later transfer took place. How the call ends is said by
+-- the stream that was offered last, of those that came.
 local function plan_end(h, t, reason)
+  touch(h)
+  for _, other in pairs(tokens(h)) do
+    if other.state ~= 'o' and tonumber(other.minted) > tonumber(t.minted) then
+      return
+    end
+  end
   if reason ~= '' and (tonumber(h.mv) or 0) <= tonumber(t.transfers) then
     set(h, 'pe', reason)
     set(h, 'pt', t.transfers)
+  else
+    unset(h, 'pe')
   end
   touch(h)
 end
@@ -118,7 +132,7 @@ end
 local function settle(h)
   local at, ttl
   if h.en then
-    at, ttl = tonumber(h.se) + keep_ended, keep_ended + GRACE
+    at, ttl = tonumber(h.se) + keep(h), keep(h) + GRACE
     if is_open(h) then
       at = math.min(at, tonumber(h.ak))
     end

@@ -1,4 +1,4 @@
--- ARGV 6: the token; 7: the account; 8: the node; 9: the claim's number. Gives what comes after and the transfers before it, or who has it.
+-- ARGV 6: the token; 7: the account; 8: the node; 9: the claim's number. Gives what comes after and the transfers before it.
 local h = load()
 local field = 't:' .. ARGV[6]
 if not h or h.ac ~= ARGV[7] or not h[field] then
@@ -20,7 +20,6 @@ end
 t.state, t.node, t.taker = 'c', ARGV[8], ARGV[9]
 write_token(h, field, t)
 set(h, 'cl', '1')
-unset(h, 'pe')
 touch(h)
 settle(h)
 return { 1, t.after .. t.transfers, flat() }

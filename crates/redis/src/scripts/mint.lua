@@ -37,9 +37,10 @@ for _, old in ipairs(void) do
   h[old] = nil
   table.insert(names, string.sub(old, 3))
 end
+set(h, 'mn', whole((tonumber(h.mn) or 0) + 1))
 write_token(h, field, {
   state = 'o', expires = whole(now + tonumber(ARGV[7])), after = ARGV[8], transfers = h.tr or '0',
-  minted = whole(now), node = '', taker = '', stop = '',
+  minted = h.mn, node = '', taker = '', stop = '',
 })
 touch(h)
 settle(h)

@@ -5,9 +5,14 @@ if not h or not h[field] then
   return { 0, '', '', {} }
 end
 local t = read_token(h[field])
+-- Its answer was lost.
+if h.oo == once then
+  return { 1, t.after, t.transfers, flat() }
+end
 if t.state ~= 'c' or t.taker ~= ARGV[7] then
   return { 0, '', '', {} }
 end
+set(h, 'oo', once)
 t.state = 'v'
 if t.stop == '' then
   t.stop = ARGV[8]

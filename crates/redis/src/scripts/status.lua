@@ -10,9 +10,7 @@ end
 if tonumber(ARGV[7]) <= tonumber(h.rk) then
   return { 1, h.st, 0, h.ac, h.id or '' }
 end
-if not h.en then
-  touch(h)
-end
+touch(h)
 set(h, 'st', ARGV[6])
 set(h, 'rk', ARGV[7])
 set(h, 'uo', once)

@@ -8,9 +8,12 @@ use std::time::Duration;
 use telephony_core::store::{DataChanges, MAX_DATA_NAMES, MAX_HISTORY, too_much_data};
 use telephony_core::{
     AccountLabel, AccountLimits, Answer, CallId, CallKey, CallRecord, CallStatus, CarrierCall,
-    EndReason, Error, ErrorKind, NewCall, Result, StatusUpdate, TransferOutcome, Transition,
+    EndReason, Error, ErrorKind, NewCall, Result, Retry, StatusUpdate, TransferOutcome, Transition,
 };
 
+/// How often a status is reported again whose answer was lost, and when.
+const STATUS_REPEATS: u32 = 2;
+const STATUS_PAUSE: Duration = Duration::from_millis(250);
 /// How long a call that is being opened counts as a live one.
 const OPENING: Duration = Duration::from_secs(60);
 
@@ -306,16 +309,28 @@ impl RedisStore {
 
     pub(super) async fn report(&self, key: &CallKey, reported: CallStatus) -> Result<StatusUpdate> {
         const OPERATION: &str = "update call status";
-        let mut report = self.on_call(&script::STATUS, key);
-        report.arg(reported.as_str()).arg(reported.rank());
-        if reported.is_terminal() {
-            report.arg(to_json(&EndReason::CallEnded(reported))?);
-        } else {
-            report.arg("");
-        }
-        report.arg(MAX_HISTORY);
-        let (code, word, ended, account, id): (u8, String, bool, String, String) =
-            self.ask(OPERATION, report).await?;
+        let ends = match reported.is_terminal() {
+            true => to_json(&EndReason::CallEnded(reported))?,
+            false => String::new(),
+        };
+        // A report whose answer is lost would be told to nobody: it is made again, under its number.
+        let (number, mut repeats) = (self.number(), 0..STATUS_REPEATS);
+        let (code, word, ended, account, id): (u8, String, bool, String, String) = loop {
+            let mut report = self.on_call_as(&script::STATUS, key, &number);
+            report
+                .arg(reported.as_str())
+                .arg(reported.rank())
+                .arg(&ends)
+                .arg(MAX_HISTORY);
+            match self.ask(OPERATION, report).await {
+                Err(error)
+                    if error.retry() == Retry::OutcomeUnknown && repeats.next().is_some() =>
+                {
+                    tokio::time::sleep(STATUS_PAUSE).await;
+                }
+                answered => break answered?,
+            }
+        };
         let transition = match known(code, OPERATION)? {
             1 => Transition::Stale,
             _ => Transition::Advanced,

@@ -5,7 +5,7 @@ use super::streams::read_held;
 use crate::keys::SLOTS;
 use crate::record::{Fields, account, after_from_text, call_id, record, to_json, tokens};
 use crate::script;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use std::sync::atomic::Ordering;
 use telephony_core::{
     CallKey, CallRecord, Claim, ClaimedStream, EndReason, Expired, NodeId, Result,
@@ -19,8 +19,16 @@ const TOGETHER: usize = 64;
 enum Found {
     /// Nothing to be told, but it was worth a look.
     Nothing,
+    /// It should be asked about, and there is no room for it.
+    Left,
     GivenUp(CallKey, Fields),
     Silent(CallKey, Fields),
+}
+
+/// How much is found at most.
+struct Room {
+    given_up: usize,
+    silent: usize,
 }
 
 /// One call that cannot be read must not keep the others from being found.
@@ -30,9 +38,13 @@ fn readable(key: CallKey, fields: &Fields) -> Option<CallRecord> {
 }
 
 impl RedisStore {
-    pub(super) async fn search(&self, limit: usize) -> Result<Expired> {
+    pub(super) async fn search(&self, limit: usize, silent: usize) -> Result<Expired> {
         let mut expired = Expired::new();
-        let searched = self.search_all(limit, &mut expired).await;
+        let room = Room {
+            given_up: limit,
+            silent: silent.min(limit),
+        };
+        let searched = self.search_all(&room, &mut expired).await;
         match searched {
             Err(error) if expired.is_empty() => Err(error),
             // What was found is found no second time, so it is given all the same.
@@ -44,50 +56,70 @@ impl RedisStore {
         }
     }
 
-    /// Begins behind the slot where it stopped the last time, so that none waits for ever: when more is due than is taken in
-    /// one turn, or when a slot cannot be reached.
-    async fn search_all(&self, limit: usize, expired: &mut Expired) -> Result<()> {
-        self.orphans(limit, &mut expired.orphaned).await?;
+    /// Begins behind the slot where there was no more room the last time, so that none waits for ever.
+    async fn search_all(&self, room: &Room, expired: &mut Expired) -> Result<()> {
+        self.orphans(room.given_up, &mut expired.orphaned).await?;
         let first = self.next_slot.load(Ordering::Relaxed);
+        let (mut searched, mut next) = (Ok(()), None);
         for slot in (first..first + SLOTS).map(|slot| slot % SLOTS) {
-            self.next_slot.store((slot + 1) % SLOTS, Ordering::Relaxed);
-            self.search_slot(slot, limit, expired).await?;
-            let is_full = expired.never_started.len().max(expired.silent.len()) >= limit;
+            searched = searched.and(self.search_slot(slot, room, expired).await);
+            let is_full = expired.never_started.len() >= room.given_up;
+            if is_full || expired.silent.len() >= room.silent {
+                next.get_or_insert(slot + 1);
+            }
             if is_full {
                 break;
             }
         }
-        Ok(())
+        let next = next.unwrap_or(first + 1) % SLOTS;
+        self.next_slot.store(next, Ordering::Relaxed);
+        searched
     }
 
-    async fn search_slot(&self, slot: u32, limit: usize, expired: &mut Expired) -> Result<()> {
+    /// What ended long ago is forgotten however much else there is.
+    async fn search_slot(&self, slot: u32, room: &Room, expired: &mut Expired) -> Result<()> {
+        // What is left where it is: there is no room for it, or it cannot be looked at.
+        let (mut left, mut failed) = (0, Ok(()));
         loop {
-            // No more of either kind than there is room for, whatever the calls turn out to be.
-            let found = expired.never_started.len().max(expired.silent.len());
-            let together = limit.saturating_sub(found).min(TOGETHER);
+            let together = room.given_up.saturating_sub(expired.never_started.len());
+            let together = together.min(TOGETHER);
             if together == 0 {
-                return Ok(());
+                return failed;
             }
             let mut due = script::DUE.key(self.keys.due(slot));
-            due.arg(self.now()).arg(together);
+            due.arg(self.now()).arg(together).arg(left);
             let due: Vec<String> = self.ask(EXPIRE, due).await?;
-            let all = due.iter().map(|key| self.examine(slot, key));
-            for found in try_join_all(all).await? {
+            let mut asks = room.silent.saturating_sub(expired.silent.len());
+            let all = due.iter().map(|key| {
+                let may_ask = asks > 0;
+                asks = asks.saturating_sub(1);
+                self.examine(slot, key, may_ask)
+            });
+            let mut failures = 0;
+            for found in join_all(all).await {
                 match found {
-                    Found::Nothing => {}
-                    Found::GivenUp(key, fields) => {
+                    Ok(Found::Nothing) => {}
+                    Ok(Found::Left) => left += 1,
+                    Ok(Found::GivenUp(key, fields)) => {
                         expired.never_started.extend(readable(key, &fields));
                     }
-                    Found::Silent(key, fields) => expired.silent.extend(readable(key, &fields)),
+                    Ok(Found::Silent(key, fields)) => {
+                        expired.silent.extend(readable(key, &fields));
+                    }
+                    Err(error) => {
+                        left += 1;
+                        failures += 1;
+                        failed = Err(error);
+                    }
                 }
             }
-            if due.len() < together {
-                return Ok(());
+            if due.len() < together || failures == due.len() {
+                return failed;
             }
         }
     }
 
-    async fn examine(&self, slot: u32, key: &str) -> Result<Found> {
+    async fn examine(&self, slot: u32, key: &str, may_ask: bool) -> Result<Found> {
         let Ok(key) = CallKey::parse(key) else {
             tracing::error!("something that is due cannot be read; it is taken out");
             let mut command = redis::cmd("ZREM");
@@ -96,7 +128,9 @@ impl RedisStore {
             return Ok(Found::Nothing);
         };
         let mut examine = self.on_call(&script::EXAMINE, &key);
-        examine.arg(to_json(&EndReason::NeverStarted)?);
+        examine
+            .arg(to_json(&EndReason::NeverStarted)?)
+            .arg(u8::from(may_ask));
         let (code, fields): (u8, Fields) = self.ask(EXPIRE, examine).await?;
         Ok(match code {
             1 => {
@@ -108,6 +142,7 @@ impl RedisStore {
                 Found::GivenUp(key, fields)
             }
             3 => Found::Silent(key, fields),
+            5 => Found::Left,
             _ => Found::Nothing,
         })
     }

@@ -149,7 +149,7 @@ pub(super) async fn an_account_has_only_so_many_live_calls(on: &Ground<'_>) -> V
     on.a.open(inbound("3")?).await?;
     fails(on.b.open(inbound("4")?).await, limited, "a third again")?;
     on.pass(5 * 3_600).await;
-    on.b.expire(9).await?;
+    on.b.expire(9, 9).await?;
     on.a.open(inbound("5")?).await?;
     on.a.open(inbound("6")?).await?;
     fails(on.b.open(inbound("7")?).await, limited, "a third at last")

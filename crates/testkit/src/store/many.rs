@@ -109,7 +109,7 @@ pub(super) async fn a_thousand_calls_end_once_and_leave_nothing(on: &Ground<'_>)
     on.pass(60).await;
     let mut asked = 0;
     loop {
-        let silent = on.b.expire(100).await?.silent;
+        let silent = on.b.expire(100, 100).await?.silent;
         if silent.is_empty() {
             break;
         }
@@ -129,7 +129,7 @@ pub(super) async fn a_thousand_calls_end_once_and_leave_nothing(on: &Ground<'_>)
     }
     on.pass(600).await;
     for _ in 0..CALLS {
-        let found = on.a.expire(1_000).await?;
+        let found = on.a.expire(1_000, 1_000).await?;
         that(
             found.is_empty(),
             "something is found of calls that are over",

@@ -202,9 +202,9 @@ pub(super) async fn a_call_may_have_many_streams_one_after_the_other(on: &Ground
     on.a.finish_stream(&claim(&long), None).await?;
     let live = on.b.find(&key).await?.map(|call| call.live_streams);
     same(live, Some(0), "live streams in the end")?;
-    on.a.end(&key, EndReason::App).await?;
+    on.a.update_status(&key, CallStatus::Completed).await?;
     on.pass(600).await;
-    on.a.expire(9).await?;
+    on.a.expire(9, 9).await?;
     same(on.store.left().await, 0, "things that are left")
 }
 
@@ -266,9 +266,9 @@ pub(super) async fn the_streams_of_a_lost_node_are_given_to_one_other(on: &Groun
     }
     let c = on.store.node("c").await;
     c.renew_lease().await?;
-    let found = c.expire(100).await?.orphaned;
+    let found = c.expire(100, 100).await?.orphaned;
     same(found.len(), 0, "found by a node that is new itself")?;
-    let (first, second) = tokio::join!(on.a.expire(100), on.a.expire(100));
+    let (first, second) = tokio::join!(on.a.expire(100, 100), on.a.expire(100, 100));
     let mut found = first?.orphaned;
     found.extend(second?.orphaned);
     let keys: Vec<_> = found.iter().map(|stream| stream.call.key.clone()).collect();
@@ -289,7 +289,11 @@ pub(super) async fn the_streams_of_a_lost_node_are_given_to_one_other(on: &Groun
     )?;
     on.pass(15).await;
     on.a.renew_lease().await?;
-    same(on.a.expire(100).await?.orphaned.len(), 0, "given again")
+    same(
+        on.a.expire(100, 100).await?.orphaned.len(),
+        0,
+        "given again",
+    )
 }
 
 pub(super) async fn after_an_outage_of_all_every_node_may_come_back_first(
@@ -303,13 +307,17 @@ pub(super) async fn after_an_outage_of_all_every_node_may_come_back_first(
     on.pass(40).await;
     // Nobody could renew anything. The first that is back does not take the others for lost.
     on.a.renew_lease().await?;
-    same(on.a.expire(100).await?.orphaned.len(), 0, "given at once")?;
+    same(
+        on.a.expire(100, 100).await?.orphaned.len(),
+        0,
+        "given at once",
+    )?;
     on.b.renew_lease().await?;
     for _ in 0..4 {
         on.pass(15).await;
         on.a.renew_lease().await?;
         on.b.renew_lease().await?;
-        let found = on.a.expire(100).await?.orphaned;
+        let found = on.a.expire(100, 100).await?.orphaned;
         same(found.len(), 0, "given later, though its node is back")?;
     }
     let live = on.b.find(&key).await?.map(|call| call.live_streams);

@@ -105,6 +105,11 @@ impl Entry {
         }
     }
 
+    /// Whether the carrier can be asked about it, and has not said that it is over.
+    fn is_open(&self) -> bool {
+        self.record.call_id.is_some() && !self.record.status.is_terminal()
+    }
+
     /// Whether this was the first.
     fn end(&mut self, reason: EndReason, now: SystemTime, policy: &StorePolicy) -> bool {
         if self.record.ended.is_some() {
@@ -125,6 +130,8 @@ impl Entry {
             .filter_map(|name| tokens.get(name)?.holder());
         record.held_by = holders.cloned().collect();
         record.live_streams = u32::try_from(record.held_by.len()).unwrap_or(u32::MAX);
+        // Another stream came.
+        record.planned_end.take_if(|_| record.live_streams > 0);
         record.held_by.sort();
         record.held_by.dedup();
         record
@@ -339,9 +346,7 @@ impl Calls {
         let entry = self.entry(key, "update call status")?;
         let transition = entry.record.status.advance(status);
         if transition == Transition::Advanced {
-            if entry.record.ended.is_none() {
-                entry.touch(now, policy);
-            }
+            entry.touch(now, policy);
             entry.record.status = status;
             if entry.record.history.len() < MAX_HISTORY {
                 entry.record.history.push((now, status));

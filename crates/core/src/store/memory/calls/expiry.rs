@@ -26,7 +26,13 @@ impl Calls {
             .is_some_and(|ago| ago < BETWEEN_SEARCHES);
         if !is_too_soon {
             self.searched = Some(now);
-            for key in self.due(Due::Forget, usize::MAX, now, policy) {
+            // Also those of which the carrier has not said that they are over.
+            let is_old = |entry: &Entry| {
+                let age = now.duration_since(entry.seen).unwrap_or_default();
+                entry.record.ended.is_some() && age >= policy.keep_ended
+            };
+            let old = self.by_key.iter().filter(|(_, entry)| is_old(entry));
+            for key in old.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
                 self.forget(&key);
             }
         }
@@ -37,7 +43,7 @@ impl Calls {
         asker: &NodeId,
         now: SystemTime,
         policy: &StorePolicy,
-        limit: usize,
+        (limit, silent): (usize, usize),
     ) -> Expired {
         let mut expired = Expired::new();
         for key in self.due(Due::Forget, usize::MAX, now, policy) {
@@ -49,7 +55,7 @@ impl Calls {
             self.end(&key, EndReason::NeverStarted, now, policy);
             expired.never_started.extend(self.record(&key));
         }
-        for key in self.due(Due::Ask, limit, now, policy) {
+        for key in self.due(Due::Ask, silent.min(limit), now, policy) {
             if let Some(entry) = self.by_key.get_mut(&key) {
                 entry.asked = entry.asked.saturating_add(1);
                 entry.ask_at = now + entry.pause(policy);
@@ -69,10 +75,14 @@ impl Calls {
         // A clock that goes back expires nothing.
         let age = now.duration_since(entry.seen).unwrap_or_default();
         if entry.record.ended.is_some() {
-            let is_open = !entry.record.status.is_terminal() && now >= entry.ask_at;
-            return match age >= policy.keep_ended {
+            let is_open = entry.is_open();
+            let keep = match is_open {
+                true => policy.max_silence,
+                false => policy.keep_ended,
+            };
+            return match age >= keep {
                 true => Some(Due::Forget),
-                false => is_open.then_some(Due::Ask),
+                false => (is_open && now >= entry.ask_at).then_some(Due::Ask),
             };
         }
         let mut states = entry.tokens.iter().filter_map(|name| self.state(name));

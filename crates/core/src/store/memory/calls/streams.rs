@@ -91,7 +91,6 @@ impl Calls {
         }
         token.state = TokenState::Claimed(node.clone(), claim.number);
         entry.was_claimed = true;
-        entry.record.planned_end = None;
         entry.touch(now, policy);
         self.leases.renew(node, now, policy.lease);
         let (then, transfers) = (token.then, token.transfers);
@@ -114,21 +113,36 @@ impl Calls {
         now: SystemTime,
         policy: &StorePolicy,
     ) {
-        if let Some(token) = self.tokens.get_mut(&claim.token)
-            && token.is_held_by(claim)
-        {
-            token.state = TokenState::Over;
-            if let Some(entry) = self.by_key.get_mut(&token.key)
-                && entry.record.ended.is_none()
-            {
-                // What a later transfer made of the call does not end with an older stream.
-                if let Some(reason) = ends.filter(|_| entry.record.moved <= token.transfers) {
-                    let planned = PlannedEnd::new(reason.clone(), token.transfers);
-                    entry.record.planned_end = Some(planned);
-                }
-                entry.touch(now, policy);
-            }
+        let tokens = &mut self.tokens;
+        let Some(token) = tokens
+            .get_mut(&claim.token)
+            .filter(|token| token.is_held_by(claim))
+        else {
+            return;
+        };
+        token.state = TokenState::Over;
+        let transfers = token.transfers;
+        let Some(entry) = self
+            .by_key
+            .get_mut(&token.key)
+            .filter(|entry| entry.record.ended.is_none())
+        else {
+            return;
+        };
+        // How the call ends is said by the stream that was offered last, of those that came.
+        let is_newer = |name: &&MediaToken| **name != claim.token;
+        let came = |name: &MediaToken| {
+            tokens
+                .get(name)
+                .is_some_and(|token| token.state != TokenState::Offered)
+        };
+        if !entry.tokens.iter().rev().take_while(is_newer).any(came) {
+            // What a later transfer made of the call does not end with an older stream.
+            let ends = ends.filter(|_| entry.record.moved <= transfers);
+            entry.record.planned_end =
+                ends.map(|reason| PlannedEnd::new(reason.clone(), transfers));
         }
+        entry.touch(now, policy);
     }
 
     pub(in super::super) fn watch_stream(&self, name: &MediaToken) -> Option<(CallKey, Ended)> {
