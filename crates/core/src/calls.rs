@@ -315,7 +315,7 @@ impl Calls {
         Ok(links.with_media(token))
     }
 
-    /// Places no new calls from now on. For servers that shut down.
+    /// Places no new calls from now on, and looks after none. For servers that shut down.
     pub fn drain(&self) {
         self.inner.draining.cancel();
         self.inner.tasks.close();
@@ -327,7 +327,7 @@ impl Calls {
         self.inner.draining.is_cancelled()
     }
 
-    /// Waits until nothing is being placed or ended any more, after [`drain`](Self::drain). The caller sets the deadline.
+    /// Waits until nothing is being placed, ended, looked after or noted any more, after [`drain`](Self::drain). The caller sets the deadline.
     pub async fn settle(&self) {
         self.inner.tasks.wait().await;
     }

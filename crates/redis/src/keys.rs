@@ -19,15 +19,21 @@ impl Keys {
         Self { prefix }
     }
 
-    /// A call and what is due in its slot: always in one slot, so that one script sees both.
-    pub(crate) fn call(&self, key: &CallKey) -> [String; 2] {
+    /// A call and what is due in its slot: always in one slot, so that one script sees all.
+    pub(crate) fn call(&self, key: &CallKey) -> [String; 3] {
         let slot = slot(key.as_str());
         let call = format!("{{{}:{slot}}}:call:{}", self.prefix, key.as_str());
-        [call, self.due(slot)]
+        [call, self.due(slot), self.asks(slot)]
     }
 
+    /// What is to be forgotten or given up.
     pub(crate) fn due(&self, slot: u32) -> String {
         format!("{{{}:{slot}}}:due", self.prefix)
+    }
+
+    /// What is to be asked about.
+    pub(crate) fn asks(&self, slot: u32) -> String {
+        format!("{{{}:{slot}}}:asks", self.prefix)
     }
 
     pub(crate) fn id(&self, account: &AccountLabel, id: &CallId) -> String {
@@ -90,9 +96,10 @@ mod tests {
     fn names_never_change() {
         let keys = Keys::new("{p}");
         let call = CallKey::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap();
-        let [name, due] = keys.call(&call);
+        let [name, due, asks] = keys.call(&call);
         assert_eq!(name, "{p:27}:call:AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(due, "{p:27}:due");
+        assert_eq!(asks, "{p:27}:asks");
         let main = AccountLabel::new("main").unwrap();
         let id = keys.id(&main, &CallId::new("{CA}1").unwrap());
         assert_eq!(id, "p:id:main:{780481c2582c17dcf55fef06befcfb5e}");

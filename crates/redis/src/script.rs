@@ -38,6 +38,7 @@ on_call! {
     STATUS = "scripts/status.lua",
     END = "scripts/end.lua",
     EXAMINE = "scripts/examine.lua",
+    ASK = "scripts/ask.lua",
     ORPHAN = "scripts/orphan.lua",
 }
 

@@ -112,12 +112,19 @@ impl Calls {
         {
             return Ok(());
         }
-        let Some(record) = self.left_behind(stream).await else {
+        let Some(mut record) = self.left_behind(stream).await else {
             return Ok(());
         };
         // Most sockets that close without a word do so because the call is over: what it ended with is found out by `tidy`.
-        if !reason.is_ours() && self.is_known_over(&record, &*carrier).await {
-            return Ok(());
+        if !reason.is_ours() {
+            if self.is_known_over(&record, &*carrier).await {
+                return Ok(());
+            }
+            // The carrier may have taken its time.
+            match self.left_behind(stream).await {
+                Some(now) => record = now,
+                None => return Ok(()),
+            }
         }
         self.end_persistently(&record, carrier, reason).await
     }

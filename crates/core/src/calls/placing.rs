@@ -151,6 +151,7 @@ impl Calls {
             found.map(|mut record| {
                 // Whether or not the store took it.
                 record.call_id.get_or_insert_with(|| placed.call.id.clone());
+                record.home = record.home.take().or_else(|| placed.call.home.clone());
                 record
             })
         });

@@ -13,8 +13,9 @@ use tracing::Instrument as _;
 
 const TRANSFER: &str = "transfer call";
 const SEND_DTMF: &str = "send DTMF";
-/// The pause between attempts to note what came of a transfer, when the store is away for longer.
-const NOTE_AGAIN: Duration = Duration::from_secs(5);
+/// The first and the longest pause until it is noted again what came of a transfer.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Something else for a call to do.
 enum Change {
@@ -162,26 +163,25 @@ impl Calls {
         Ok(())
     }
 
-    /// Notes what came of a transfer. If the store is away for longer, that goes on in a task: what is not noted looks like a
-    /// transfer that is under way, and in the end like none. For servers.
+    /// Notes what came of a transfer. If the store is away, that goes on in a task for some minutes: what is not noted looks
+    /// like a transfer that is under way, and in the end like none. For servers.
     pub async fn end_transfer(&self, key: &CallKey, number: u32, outcome: TransferOutcome) {
-        for pause in [100, 500, 2_500] {
-            if self.note_outcome(key, number, outcome).await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+        if self.note_outcome(key, number, outcome).await {
+            return;
         }
         let (calls, key) = (self.clone(), key.clone());
         let go_on = async move {
             let until = Instant::now() + TRANSFER_DEADLINE;
-            while !calls.note_outcome(&key, number, outcome).await && Instant::now() < until {
-                tokio::select! {
-                    () = tokio::time::sleep(NOTE_AGAIN) => {}
-                    () = calls.inner.draining.cancelled() => {
-                        calls.note_outcome(&key, number, outcome).await;
-                        return;
-                    }
+            let mut pause = FIRST_PAUSE;
+            while Instant::now() < until {
+                let is_last = tokio::select! {
+                    () = tokio::time::sleep(pause) => false,
+                    () = calls.inner.draining.cancelled() => true,
+                };
+                if calls.note_outcome(&key, number, outcome).await || is_last {
+                    return;
                 }
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         };
         self.inner.tasks.spawn(go_on.in_current_span());

@@ -16,8 +16,10 @@ use crate::CallStore;
 const AT_ONCE: usize = 100;
 /// About how many calls carriers are asked at once.
 pub(super) const ASKS: usize = 200;
-/// How long a carrier may take to tell about a call that nobody heard of.
+/// How long a carrier may take to tell about a call that nobody heard of, and to hang it up.
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a turn waits until a carrier has answered, if enough are asked already.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(1);
 /// A call of which the carrier knows nothing that long after its last news is none: before, its record may be late.
 const GONE_AFTER: Duration = Duration::from_secs(300);
 
@@ -55,11 +57,15 @@ impl Calls {
         if self.is_draining() {
             return Ok(false);
         }
-        let asks = self.inner.asking.available_permits().min(AT_ONCE);
+        let asks = self.room_to_ask().await;
         let found = self.inner.store.expire(AT_ONCE, asks).await?;
         let is_full = found.orphaned.len().max(found.never_started.len()) >= AT_ONCE
             || (asks > 0 && found.silent.len() >= asks);
         for stream in found.orphaned {
+            // Another stream or a transfer decides how this call ends.
+            if stream.call.planned_end.is_none() && self.ends_with(&stream, &EndReason::NodeLost) {
+                continue;
+            }
             tracing::warn!(call = %stream.call.key, account = %stream.call.account, "the node that held the stream is gone");
             if let Some((record, event)) = self.stream_is_over(stream, EndReason::NodeLost) {
                 tell(record, event);
@@ -75,6 +81,15 @@ impl Calls {
             self.look_after_soon(record, Arc::clone(&tell));
         }
         Ok(is_full)
+    }
+
+    /// About how many more calls may be asked about now. If none, waits a moment for one.
+    async fn room_to_ask(&self) -> usize {
+        let asking = &self.inner.asking;
+        if asking.available_permits() == 0 {
+            let _ = tokio::time::timeout(WAIT_FOR_ROOM, asking.acquire()).await;
+        }
+        asking.available_permits().min(AT_ONCE)
     }
 
     fn look_after_soon(&self, record: CallRecord, tell: Tell) {
@@ -143,7 +158,9 @@ impl Calls {
             }
             _ => return Ok(()),
         };
-        if let Err(error) = self.end_by_rest(&record, carrier, reason.clone()).await {
+        let ended = self.end_by_rest(&record, carrier, reason.clone());
+        let ended = tokio::time::timeout(ASK_DEADLINE, ended).await;
+        if let Err(error) = ended.unwrap_or_else(|_| Err(late("hang up"))) {
             tracing::warn!(%error, call = %record.key, "the call could not be hung up; it is tried again");
         }
         Ok(())
@@ -204,11 +221,14 @@ pub(super) async fn ask(
     carrier: &dyn Telephony,
     call: &CarrierCall,
 ) -> Result<Option<CallSnapshot>> {
-    const OPERATION: &str = "fetch call";
     if !carrier.capabilities().supports(Operation::FetchCall) {
         return Ok(None);
     }
     let told = tokio::time::timeout(ASK_DEADLINE, carrier.fetch_call(call)).await;
-    let late = |_| Error::new(ErrorKind::Timeout, OPERATION, "the carrier takes too long");
-    told.map_err(late)?.map(Some)
+    told.map_err(|_| late("fetch call"))?.map(Some)
+}
+
+fn late(operation: &'static str) -> Error {
+    let detail = "the carrier takes too long";
+    Error::new(ErrorKind::Timeout, operation, detail)
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// Asking again is put off no longer than this many doublings: with the default, about an hour.
 const MAX_DOUBLINGS: u32 = 6;
+/// Carriers are not asked again any sooner.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// Longer than anything here takes, and short enough to be added to a time.
 const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -80,7 +82,7 @@ impl StorePolicy {
         doubled(self.confirm_after, asked)
     }
 
-    /// The same, with times that do not overflow.
+    /// The same, with times that do not overflow, and no pauses between questions to carriers below 100 ms.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         for time in [
@@ -94,6 +96,9 @@ impl StorePolicy {
             &mut self.answer_time,
         ] {
             *time = (*time).min(FOREVER);
+        }
+        for pause in [&mut self.silent_after, &mut self.confirm_after] {
+            *pause = (*pause).max(SHORTEST_PAUSE);
         }
         self
     }

@@ -350,7 +350,8 @@ pub struct Expired {
     /// until there is news of it. Also calls that our side [ended](CallRecord::ended), or that are [to
     /// end](CallRecord::planned_end), and of which the carrier has not said that they are over.
     pub silent: Vec<CallRecord>,
-    /// Streams whose node is lost. They are over now; what ends with them is to be ended by who gets them.
+    /// Streams whose node is lost. They are over now, and their calls [are to end](CallRecord::planned_end) as with
+    /// [`finish_stream`](super::CallStore::finish_stream); that is to be seen to by who gets them.
     pub orphaned: Vec<ClaimedStream>,
 }
 

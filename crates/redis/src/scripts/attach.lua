@@ -13,4 +13,6 @@ set(h, 'id', ARGV[6])
 if not h.hm and ARGV[7] ~= '' then
   set(h, 'hm', ARGV[7])
 end
+-- From now on its carrier can be asked.
+settle(h)
 return { 1, h.ac }

@@ -1,7 +1,8 @@
--- What all scripts about one call share. KEYS: the call, what is due in its slot.
+-- What all scripts about one call share. KEYS: the call, what of its slot is to be forgotten or given up, what is to be asked
+-- about.
 -- ARGV: the time in ms or nothing for the server's own, times of the policy, the request's own number,
 -- the prefix of the nodes' channels, the call's key; then what the script itself takes.
-local call, due = KEYS[1], KEYS[2]
+local call, due, asks = KEYS[1], KEYS[2], KEYS[3]
 local once, channels, name = ARGV[3], ARGV[4], ARGV[5]
 local now = tonumber(ARGV[1])
 if not now then
@@ -115,7 +116,7 @@ end
 local function plan_end(h, t, reason)
   touch(h)
   for _, other in pairs(tokens(h)) do
-    if other.state ~= 'o' and tonumber(other.minted) > tonumber(t.minted) then
+    if other.state and other.state ~= 'o' and tonumber(other.minted) > tonumber(t.minted) then
       return
     end
   end
@@ -128,22 +129,30 @@ local function plan_end(h, t, reason)
   touch(h)
 end
 
+-- Whether its carrier should be asked, once it is time.
+local function is_silent(h)
+  if h.en then
+    return is_open(h)
+  end
+  return count(h, 'c') == 0
+end
+
 -- Writes down when somebody has to look at it next.
 local function settle(h)
   local at, ttl
   if h.en then
     at, ttl = tonumber(h.se) + keep(h), keep(h) + GRACE
-    if is_open(h) then
-      at = math.min(at, tonumber(h.ak))
-    end
   else
     at, ttl = limit(h), max_silence + keep_ended + GRACE
-    if count(h, 'c') == 0 then
-      at = math.min(at, tonumber(h.ak))
-    end
   end
   redis.call('ZADD', due, whole(at), name)
   redis.call('PEXPIRE', due, max_silence + keep_ended + 2 * GRACE)
+  if is_silent(h) then
+    redis.call('ZADD', asks, h.ak, name)
+    redis.call('PEXPIRE', asks, max_silence + keep_ended + 2 * GRACE)
+  else
+    redis.call('ZREM', asks, name)
+  end
   redis.call('PEXPIRE', call, ttl)
 end
 

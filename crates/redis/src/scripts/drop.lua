@@ -2,5 +2,6 @@
 if redis.call('HGET', call, 'on') == ARGV[6] then
   redis.call('DEL', call)
   redis.call('ZREM', due, name)
+  redis.call('ZREM', asks, name)
 end
 return 1

@@ -11,7 +11,7 @@ use telephony_core::{
     EndReason, Error, ErrorKind, NewCall, Result, Retry, StatusUpdate, TransferOutcome, Transition,
 };
 
-/// How often a status is reported again whose answer was lost, and when.
+/// How often a last status is reported again whose answer was lost, and when.
 const STATUS_REPEATS: u32 = 2;
 const STATUS_PAUSE: Duration = Duration::from_millis(250);
 /// How long a call that is being opened counts as a live one.
@@ -192,7 +192,7 @@ impl RedisStore {
 
     pub(super) async fn read(&self, key: &CallKey) -> Result<Option<CallRecord>> {
         let mut command = redis::cmd("HGETALL");
-        let [call, _] = self.keys.call(key);
+        let [call, ..] = self.keys.call(key);
         command.arg(call);
         let fields: Fields = self.command("find call", command).await?;
         if fields.is_empty() {
@@ -313,8 +313,9 @@ impl RedisStore {
             true => to_json(&EndReason::CallEnded(reported))?,
             false => String::new(),
         };
-        // A report whose answer is lost would be told to nobody: it is made again, under its number.
-        let (number, mut repeats) = (self.number(), 0..STATUS_REPEATS);
+        // An end whose answer is lost would be told to nobody: it is reported again, under its number.
+        let repeats = u32::from(reported.is_terminal()) * STATUS_REPEATS;
+        let (number, mut repeats) = (self.number(), 0..repeats);
         let (code, word, ended, account, id): (u8, String, bool, String, String) = loop {
             let mut report = self.on_call_as(&script::STATUS, key, &number);
             report

@@ -8,27 +8,20 @@ use crate::script;
 use futures_util::future::join_all;
 use std::sync::atomic::Ordering;
 use telephony_core::{
-    CallKey, CallRecord, Claim, ClaimedStream, EndReason, Expired, NodeId, Result,
+    CallKey, CallRecord, Claim, ClaimedStream, EndReason, Expired, NodeId, Result, Retry,
 };
 
 const EXPIRE: &str = "find expired calls";
 /// How many calls are looked at together.
 const TOGETHER: usize = 64;
 
-/// What came of looking at a call that was due.
-enum Found {
-    /// Nothing to be told, but it was worth a look.
-    Nothing,
-    /// It should be asked about, and there is no room for it.
-    Left,
-    GivenUp(CallKey, Fields),
-    Silent(CallKey, Fields),
-}
-
-/// How much is found at most.
-struct Room {
-    given_up: usize,
-    silent: usize,
+/// What calls are due for.
+#[derive(Clone, Copy)]
+enum Due {
+    /// To be forgotten or given up.
+    End,
+    /// To be asked about.
+    Ask,
 }
 
 /// One call that cannot be read must not keep the others from being found.
@@ -40,11 +33,8 @@ fn readable(key: CallKey, fields: &Fields) -> Option<CallRecord> {
 impl RedisStore {
     pub(super) async fn search(&self, limit: usize, silent: usize) -> Result<Expired> {
         let mut expired = Expired::new();
-        let room = Room {
-            given_up: limit,
-            silent: silent.min(limit),
-        };
-        let searched = self.search_all(&room, &mut expired).await;
+        let silent = silent.min(limit);
+        let searched = self.search_all(limit, silent, &mut expired).await;
         match searched {
             Err(error) if expired.is_empty() => Err(error),
             // What was found is found no second time, so it is given all the same.
@@ -57,18 +47,17 @@ impl RedisStore {
     }
 
     /// Begins behind the slot where there was no more room the last time, so that none waits for ever.
-    async fn search_all(&self, room: &Room, expired: &mut Expired) -> Result<()> {
-        self.orphans(room.given_up, &mut expired.orphaned).await?;
+    async fn search_all(&self, limit: usize, silent: usize, expired: &mut Expired) -> Result<()> {
+        let mut searched = self.orphans(limit, &mut expired.orphaned).await;
         let first = self.next_slot.load(Ordering::Relaxed);
-        let (mut searched, mut next) = (Ok(()), None);
+        let mut next = None;
         for slot in (first..first + SLOTS).map(|slot| slot % SLOTS) {
-            searched = searched.and(self.search_slot(slot, room, expired).await);
-            let is_full = expired.never_started.len() >= room.given_up;
-            if is_full || expired.silent.len() >= room.silent {
+            let (given_up, asked) = (&mut expired.never_started, &mut expired.silent);
+            let ended = self.search_slot(slot, Due::End, limit, given_up).await;
+            let silenced = self.search_slot(slot, Due::Ask, silent, asked).await;
+            searched = searched.and(ended).and(silenced);
+            if given_up.len() >= limit || asked.len() >= silent {
                 next.get_or_insert(slot + 1);
-            }
-            if is_full {
-                break;
             }
         }
         let next = next.unwrap_or(first + 1) % SLOTS;
@@ -76,75 +65,80 @@ impl RedisStore {
         searched
     }
 
-    /// What ended long ago is forgotten however much else there is.
-    async fn search_slot(&self, slot: u32, room: &Room, expired: &mut Expired) -> Result<()> {
-        // What is left where it is: there is no room for it, or it cannot be looked at.
+    /// Looks at all that is due in a slot, until so much is found.
+    async fn search_slot(
+        &self,
+        slot: u32,
+        due: Due,
+        limit: usize,
+        found: &mut Vec<CallRecord>,
+    ) -> Result<()> {
+        // What cannot be looked at is left where it is.
         let (mut left, mut failed) = (0, Ok(()));
         loop {
-            let together = room.given_up.saturating_sub(expired.never_started.len());
-            let together = together.min(TOGETHER);
+            let together = limit.saturating_sub(found.len()).min(TOGETHER);
             if together == 0 {
                 return failed;
             }
-            let mut due = script::DUE.key(self.keys.due(slot));
-            due.arg(self.now()).arg(together).arg(left);
-            let due: Vec<String> = self.ask(EXPIRE, due).await?;
-            let mut asks = room.silent.saturating_sub(expired.silent.len());
-            let all = due.iter().map(|key| {
-                let may_ask = asks > 0;
-                asks = asks.saturating_sub(1);
-                self.examine(slot, key, may_ask)
-            });
-            let mut failures = 0;
-            for found in join_all(all).await {
-                match found {
-                    Ok(Found::Nothing) => {}
-                    Ok(Found::Left) => left += 1,
-                    Ok(Found::GivenUp(key, fields)) => {
-                        expired.never_started.extend(readable(key, &fields));
-                    }
-                    Ok(Found::Silent(key, fields)) => {
-                        expired.silent.extend(readable(key, &fields));
-                    }
+            let name = self.name_of(due, slot);
+            let mut read = script::DUE.key(&name);
+            read.arg(self.now()).arg(together).arg(left);
+            let keys: Vec<String> = self.ask(EXPIRE, read).await?;
+            let before = left;
+            let all = keys.iter().map(|key| self.look_at(key, due, &name));
+            for looked in join_all(all).await {
+                match looked {
+                    Ok(record) => found.extend(record),
                     Err(error) => {
                         left += 1;
-                        failures += 1;
                         failed = Err(error);
                     }
                 }
             }
-            if due.len() < together || failures == due.len() {
+            if keys.len() < together || left - before == keys.len() {
                 return failed;
             }
         }
     }
 
-    async fn examine(&self, slot: u32, key: &str, may_ask: bool) -> Result<Found> {
+    fn name_of(&self, due: Due, slot: u32) -> String {
+        match due {
+            Due::End => self.keys.due(slot),
+            Due::Ask => self.keys.asks(slot),
+        }
+    }
+
+    /// The call, if it is to be told of.
+    async fn look_at(&self, key: &str, due: Due, name: &str) -> Result<Option<CallRecord>> {
         let Ok(key) = CallKey::parse(key) else {
             tracing::error!("something that is due cannot be read; it is taken out");
             let mut command = redis::cmd("ZREM");
-            command.arg(self.keys.due(slot)).arg(key);
+            command.arg(name).arg(key);
             let _: u64 = self.command(EXPIRE, command).await?;
-            return Ok(Found::Nothing);
+            return Ok(None);
         };
-        let mut examine = self.on_call(&script::EXAMINE, &key);
-        examine
-            .arg(to_json(&EndReason::NeverStarted)?)
-            .arg(u8::from(may_ask));
-        let (code, fields): (u8, Fields) = self.ask(EXPIRE, examine).await?;
-        Ok(match code {
-            1 => {
-                self.forget(&key, &fields).await?;
-                Found::Nothing
+        match due {
+            Due::End => self.examine(key).await,
+            Due::Ask => {
+                let ask = self.on_call(&script::ASK, &key);
+                let (code, fields): (u8, Fields) = self.ask(EXPIRE, ask).await?;
+                Ok((code == 1).then(|| readable(key, &fields)).flatten())
             }
+        }
+    }
+
+    async fn examine(&self, key: CallKey) -> Result<Option<CallRecord>> {
+        let mut examine = self.on_call(&script::EXAMINE, &key);
+        examine.arg(to_json(&EndReason::NeverStarted)?);
+        let (code, fields): (u8, Fields) = self.ask(EXPIRE, examine).await?;
+        match code {
+            1 => self.forget(&key, &fields).await.map(|()| None),
             2 => {
                 self.has_ended(&account(&fields)?, &key).await;
-                Found::GivenUp(key, fields)
+                Ok(readable(key, &fields))
             }
-            3 => Found::Silent(key, fields),
-            5 => Found::Left,
-            _ => Found::Nothing,
-        })
+            _ => Ok(None),
+        }
     }
 
     /// Takes out what led to a call that is gone.
@@ -199,7 +193,14 @@ impl RedisStore {
                     unreadable += 1;
                     continue;
                 };
-                orphans.extend(self.orphan(&claim, key).await?);
+                match self.orphan(&claim, key).await {
+                    Ok(orphan) => orphans.extend(orphan),
+                    Err(error) if error.retry() == Retry::Safe => return Err(error),
+                    Err(_) => {
+                        unreadable += 1;
+                        continue;
+                    }
+                }
                 let mut command = redis::cmd("SREM");
                 command.arg(&name).arg(&stream);
                 let _: u64 = self.command(EXPIRE, command).await?;

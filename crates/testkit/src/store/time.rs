@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use telephony_core::store::PlannedEnd;
 use telephony_core::{
-    CallId, CallKey, CallRecord, CallStatus, EndReason, ErrorKind, MediaGrant, TransferOutcome,
+    CallId, CallKey, CallRecord, CallStatus, CarrierCall, EndReason, ErrorKind, MediaGrant,
+    TransferOutcome,
 };
 
 fn keys(calls: &[CallRecord]) -> BTreeSet<CallKey> {
@@ -112,6 +113,16 @@ pub(super) async fn a_call_that_our_side_ended_is_told_of_until_the_carrier_says
     on.pass(1).await;
     same(on.a.expire(9, 9).await?.silent.len(), 1, "after 20 s more")?;
     on.b.update_status(&unknown, CallStatus::Completed).await?;
+    // One of which the carrier tells the id only then.
+    let late = on.a.open(outbound()?).await?.key;
+    on.a.end(&late, EndReason::App).await?;
+    on.pass(5).await;
+    let carriers = CarrierCall::new(CallId::new("late")?);
+    on.a.attach(&late, &carriers).await?;
+    on.pass(5).await;
+    let silent = keys(&on.a.expire(9, 9).await?.silent);
+    same(silent, [late.clone()].into(), "a call with a late id")?;
+    on.b.update_status(&late, CallStatus::Canceled).await?;
     on.pass(500).await;
     that(
         on.a.expire(9, 9).await?.is_empty(),
