@@ -3,6 +3,7 @@
 use crate::{AccountLabel, Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::fmt;
+use std::sync::Arc;
 
 /// The longest body of an answer that is kept: 64 KiB. No carrier takes a longer document.
 pub const MAX_ANSWER_BODY: usize = 64 << 10;
@@ -11,13 +12,14 @@ pub const MAX_ANSWER_BODY: usize = 64 << 10;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RequestName {
     account: AccountLabel,
-    name: String,
+    // A store may hold it several times.
+    name: Arc<str>,
 }
 
 impl RequestName {
     /// The request of that account that is called `name`.
     #[must_use]
-    pub fn new(account: AccountLabel, name: impl Into<String>) -> Self {
+    pub fn new(account: AccountLabel, name: impl Into<Arc<str>>) -> Self {
         Self {
             account,
             name: name.into(),
@@ -73,7 +75,8 @@ impl KeptAnswer {
         Ok(Self {
             status,
             content_type,
-            body,
+            // Not the larger buffer that it may be a part of.
+            body: Bytes::copy_from_slice(&body),
         })
     }
 }
