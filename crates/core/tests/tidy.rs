@@ -17,6 +17,15 @@ use telephony_core::{
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+/// So many calls came in.
+async fn open(calls: &Calls, count: usize) {
+    for id in 0..count {
+        let mut call = support::store::call(&format!("CA-{id}"));
+        call.account = account("main");
+        calls.store().open(call).await.unwrap();
+    }
+}
+
 /// Looks after the calls, and gives what was told within half a minute.
 async fn tidy(calls: &Calls) -> Vec<(CallRecord, CallEvent)> {
     let (tell, mut told) = mpsc::unbounded_channel();
@@ -74,11 +83,7 @@ async fn a_carrier_that_does_not_answer_delays_nobody() {
     let (store, clock) = store();
     let capabilities = able().with_operations([Operation::FetchCall]);
     let (calls, carrier) = calls_in(Arc::new(store), capabilities, secs(3_600));
-    for id in 0..20 {
-        let mut call = support::store::call(&format!("CA-{id}"));
-        call.account = account("main");
-        calls.store().open(call).await.unwrap();
-    }
+    open(&calls, 20).await;
     clock.turn(secs(60));
     let began = Instant::now();
     let more = calls.tidy(|_, _| panic!("there is nothing to tell"));
@@ -376,11 +381,7 @@ async fn a_slow_carrier_and_a_full_turn_delay_nobody() {
     let (store, clock) = store();
     let capabilities = able().with_operations([Operation::FetchCall]);
     let (calls, carrier) = calls_in(Arc::new(store), capabilities, secs(3_600));
-    for id in 0..300 {
-        let mut call = support::store::call(&format!("CA-{id}"));
-        call.account = account("main");
-        calls.store().open(call).await.unwrap();
-    }
+    open(&calls, 300).await;
     clock.turn(secs(60));
     let began = Instant::now();
     let (mut turns, mut is_full) = (0, true);

@@ -262,10 +262,11 @@ impl Task {
             {
                 return reason.clone();
             }
-            if let Some(reason) = self.overdue(now) {
+            let silent_at = self.silent_at(now);
+            if let Some(reason) = self.overdue(now, silent_at) {
                 return self.first_reason(reason);
             }
-            let wake = self.began + self.next_wake(now);
+            let wake = self.began + self.next_wake(now, silent_at);
             // One that rings too early is put right when it does.
             if wake < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(wake);
@@ -313,7 +314,7 @@ impl Task {
         }
     }
 
-    fn overdue(&self, now: Duration) -> Option<EndReason> {
+    fn overdue(&self, now: Duration, silent_at: Option<Duration>) -> Option<EndReason> {
         if self
             .sources
             .io
@@ -332,7 +333,7 @@ impl Task {
             Some(EndReason::MaxDuration)
         } else if now >= self.session.heard_at() + self.options.idle_timeout {
             Some(EndReason::Idle)
-        } else if self.silent_at(now).is_some_and(|at| now >= at) {
+        } else if silent_at.is_some_and(|at| now >= at) {
             Some(EndReason::Silence)
         } else {
             None
@@ -345,10 +346,10 @@ impl Task {
         Some(quiet + self.options.silence_timeout)
     }
 
-    fn next_wake(&self, now: Duration) -> Duration {
+    fn next_wake(&self, now: Duration, silent_at: Option<Duration>) -> Duration {
         let idle = self.session.heard_at() + self.options.idle_timeout;
         let wake = idle
-            .min(self.silent_at(now).unwrap_or(Duration::MAX))
+            .min(silent_at.unwrap_or(Duration::MAX))
             .min(self.options.max_duration)
             .min(self.ending.as_ref().map_or(Duration::MAX, |(at, _)| *at));
         // While the socket takes nothing, nothing can be due.
