@@ -294,6 +294,22 @@ impl Calls {
         self.links_with(account, key, answer, |grant| grant).await
     }
 
+    /// As [`links_for`](Self::links_for), and what was [offered](MediaGrant::beside) to the call before stays good: for an
+    /// answer that the carrier may still refuse, between [`CallStore::begin_transfer`] and
+    /// [`end_transfer`](Self::end_transfer).
+    ///
+    /// # Errors
+    /// As [`CallStore::mint_token`].
+    pub async fn links_beside(
+        &self,
+        account: &AccountLabel,
+        key: &CallKey,
+        answer: &Answer,
+    ) -> Result<CallLinks> {
+        self.links_with(account, key, answer, MediaGrant::beside)
+            .await
+    }
+
     async fn links_with(
         &self,
         account: &AccountLabel,

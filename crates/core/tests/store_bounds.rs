@@ -4,13 +4,15 @@
 mod support;
 
 use bytes::Bytes;
-use std::time::Duration;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
 use support::store::{call, kind, store_with};
 use support::{account, secs};
 use telephony_core::store::MAX_ANSWER_BODY;
 use telephony_core::{
-    CallStore, EndReason, ErrorKind, FirstTime, KeptAnswer, MemoryStore, MemoryStoreOptions,
-    RequestName,
+    CallStore, Clock, EndReason, ErrorKind, FirstTime, KeptAnswer, MemoryStore, MemoryStoreOptions,
+    RequestName, StorePolicy, Turn,
 };
 
 fn request(number: usize) -> RequestName {
@@ -75,6 +77,100 @@ async fn only_so_many_bytes_of_answers_are_kept() {
     }
     assert!(is_known(&store, 10).await && is_known(&store, 11).await);
     assert!(!is_known(&store, 2).await);
+}
+
+/// What happens to requests, by their number.
+#[derive(Debug, Clone)]
+enum Step {
+    Begin(usize),
+    /// Of the turn that began last, or of the one before.
+    Answer(usize, bool),
+    GiveUp(usize, bool),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..6_usize).prop_map(Step::Begin),
+        2 => (0..6_usize, any::<bool>()).prop_map(|(number, late)| Step::Answer(number, late)),
+        1 => (0..6_usize, any::<bool>()).prop_map(|(number, late)| Step::GiveUp(number, late)),
+        1 => prop_oneof![0..15_u64, 0..400_u64].prop_map(Step::Wait),
+    ]
+}
+
+/// What a request should look like.
+enum Known {
+    Working(Turn, SystemTime),
+    Answered(KeptAnswer, SystemTime),
+}
+
+async fn as_expected(steps: Vec<Step>) {
+    let (store, clock) = store_with(MemoryStoreOptions::default());
+    let policy = StorePolicy::default();
+    let mut known: HashMap<usize, Known> = HashMap::new();
+    let mut turns: HashMap<usize, Vec<Turn>> = HashMap::new();
+    let turn_of = |turns: &HashMap<usize, Vec<Turn>>, number, late| {
+        let turns = turns.get(&number)?;
+        turns.iter().nth_back(usize::from(late)).cloned()
+    };
+    for (at, step) in steps.into_iter().enumerate() {
+        let now = clock.now();
+        known.retain(|_, known| match known {
+            Known::Working(_, until) | Known::Answered(_, until) => *until > now,
+        });
+        match step {
+            Step::Begin(number) => {
+                let asked = store.first_time(&request(number), Duration::ZERO).await;
+                match (asked.unwrap(), known.get(&number)) {
+                    (FirstTime::Yes(turn), None) => {
+                        turns.entry(number).or_default().push(turn.clone());
+                        let until = now + policy.answer_time;
+                        known.insert(number, Known::Working(turn, until));
+                    }
+                    (FirstTime::Answered(answer), Some(Known::Answered(kept, _))) => {
+                        assert_eq!(answer, *kept, "step {at}");
+                    }
+                    (FirstTime::InProgress, Some(Known::Working(..))) => {}
+                    (found, _) => panic!("step {at}: {found:?}"),
+                }
+            }
+            Step::Answer(number, late) => {
+                let Some(turn) = turn_of(&turns, number, late) else {
+                    continue;
+                };
+                let answer = KeptAnswer::new(200, None, Bytes::from(at.to_string())).unwrap();
+                let kept = Some(answer.clone());
+                let kept = store.keep_answer(&request(number), &turn, kept).await;
+                kept.unwrap();
+                if !matches!(known.get(&number), Some(Known::Answered(..))) {
+                    let until = now + policy.keep_answers;
+                    known.insert(number, Known::Answered(answer, until));
+                }
+            }
+            Step::GiveUp(number, late) => {
+                let Some(turn) = turn_of(&turns, number, late) else {
+                    continue;
+                };
+                let kept = store.keep_answer(&request(number), &turn, None).await;
+                kept.unwrap();
+                if matches!(known.get(&number), Some(Known::Working(working, _)) if *working == turn)
+                {
+                    known.remove(&number);
+                }
+            }
+            Step::Wait(seconds) => clock.turn(secs(seconds)),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_request_is_known_from_its_turn_until_its_answer_is_old(
+        steps in prop::collection::vec(step(), 1..200),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.unwrap().block_on(as_expected(steps));
+    }
 }
 
 #[test]

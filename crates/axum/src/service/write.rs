@@ -2,8 +2,8 @@
 
 use super::Webhook;
 use telephony_core::{
-    Answer, Answered, CallKey, CallLinks, CallRecord, ErrorKind, IncomingCall, MediaToken,
-    RejectReason, Result, TransferOutcome, Verified,
+    Answer, Answered, CallKey, CallLinks, CallRecord, ErrorKind, IncomingCall, RejectReason,
+    Result, TransferOutcome, Verified,
 };
 
 impl Webhook<'_> {
@@ -69,22 +69,22 @@ impl Webhook<'_> {
         key: &CallKey,
         answer: Answer,
     ) -> Result<Answered> {
-        let calls = &self.server.calls;
-        let media = MediaToken::random(&*calls.ports().random)?;
-        let trial = calls.links(self.carrier.account(), key).with_media(media);
-        // What was offered to the call before stays good if this callback takes no such answer.
-        if let Err(error) = self.carrier.reply(request, Some(&answer), &trial) {
-            tracing::error!(%error, "the app's answer cannot be given here");
-            return self.write_reply(request, key, None).await;
-        }
+        let (calls, account) = (&self.server.calls, self.carrier.account());
         let number = self.store().begin_transfer(key).await?;
-        let answered = self.write_reply(request, key, Some(answer)).await;
+        let links = calls.links_beside(account, key, &answer).await;
+        let answered = links.and_then(|links| self.carrier.reply(request, Some(&answer), &links));
         let outcome = match &answered {
             Ok(_) => TransferOutcome::Taken,
             Err(_) => TransferOutcome::Refused,
         };
-        self.server.calls.end_transfer(key, number, outcome).await;
-        answered
+        calls.end_transfer(key, number, outcome).await;
+        match answered {
+            Err(error) => {
+                tracing::error!(%error, "the app's answer cannot be given here");
+                self.write_reply(request, key, None).await
+            }
+            answered => answered,
+        }
     }
 
     /// Writes what was decided before the carrier asked; [`None`] if it does not fit what asks, and then it is kept.

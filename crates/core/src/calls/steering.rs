@@ -198,7 +198,7 @@ impl Calls {
     async fn ask_to_move(&self, moving: &Moving) -> Result<Handover> {
         let (record, answer) = (&moving.record, moving.change.answer());
         let links = self
-            .links_with(&record.account, &record.key, answer, |grant| grant.beside())
+            .links_beside(&record.account, &record.key, answer)
             .await
             .map_err(not_asked)?;
         match &moving.change {

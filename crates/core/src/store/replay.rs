@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub const MAX_ANSWER_BODY: usize = 64 << 10;
 
 /// What tells a request from all others of its account: the carrier's replay key, or a fingerprint of the request.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestName {
     account: AccountLabel,
     // A store may hold it several times.

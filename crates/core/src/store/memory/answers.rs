@@ -2,7 +2,7 @@
 
 use super::MemoryStoreOptions;
 use crate::store::{KeptAnswer, RequestName, Turn};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 use tokio::sync::watch;
 
@@ -12,20 +12,42 @@ use crate::{CallStore, FirstTime};
 /// Requests that were seen, and their answers.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    seen: HashMap<RequestName, Seen>,
-    /// In the order in which they are over. A request may be in both, and one that is not over any more is left alone.
-    working: VecDeque<(SystemTime, RequestName)>,
-    kept: VecDeque<(SystemTime, RequestName)>,
+    // Ordered: a hash table that much comes to and goes from doubles, though it holds no more than before, and everybody waits
+    // while it is copied.
+    seen: BTreeMap<RequestName, Seen>,
+    /// Those of them that are worked on, in the order in which they began and their time is over.
+    working: BTreeMap<u64, RequestName>,
+    /// The others, in the order in which they were answered and are forgotten.
+    kept: VecDeque<RequestName>,
     bytes: usize,
-    /// How many there were.
+    /// How many requests began.
     turns: u64,
 }
 
 #[derive(Debug)]
-struct Seen {
-    until: SystemTime,
+enum Seen {
+    Working(Work),
+    Kept {
+        until: SystemTime,
+        answer: KeptAnswer,
+    },
+}
+
+#[derive(Debug)]
+struct Work {
+    number: u64,
     turn: Turn,
+    until: SystemTime,
     answer: watch::Sender<Option<KeptAnswer>>,
+}
+
+impl Seen {
+    fn until(&self) -> SystemTime {
+        match self {
+            Self::Working(work) => work.until,
+            Self::Kept { until, .. } => *until,
+        }
+    }
 }
 
 /// What [`CallStore::first_time`] finds: [`FirstTime`], with something to wait for.
@@ -43,22 +65,21 @@ impl Answers {
         options: &MemoryStoreOptions,
     ) -> Begin {
         self.tidy(now);
-        if let Some(seen) = self.seen.get(request) {
-            return match &*seen.answer.borrow() {
-                Some(answer) => Begin::Answered(answer.clone()),
-                None => Begin::Busy(seen.answer.subscribe()),
-            };
+        match self.seen.get(request) {
+            Some(Seen::Kept { answer, .. }) => return Begin::Answered(answer.clone()),
+            Some(Seen::Working(work)) => return Begin::Busy(work.answer.subscribe()),
+            None => {}
         }
         self.turns += 1;
         let turn = Turn::new(self.turns.to_string());
-        let until = now + options.policy.answer_time;
-        let seen = Seen {
-            until,
+        let work = Work {
+            number: self.turns,
             turn: turn.clone(),
+            until: now + options.policy.answer_time,
             answer: watch::Sender::new(None),
         };
-        self.seen.insert(request.clone(), seen);
-        self.working.push_back((until, request.clone()));
+        self.seen.insert(request.clone(), Seen::Working(work));
+        self.working.insert(self.turns, request.clone());
         self.make_room(options);
         Begin::First(turn)
     }
@@ -72,85 +93,62 @@ impl Answers {
         options: &MemoryStoreOptions,
     ) {
         self.tidy(now);
-        if self
-            .seen
-            .get(request)
-            .is_some_and(|seen| seen.answer.borrow().is_some())
-        {
-            return;
-        }
+        let work = match self.seen.get(request) {
+            Some(Seen::Kept { .. }) => return,
+            Some(Seen::Working(work)) => Some(work),
+            None => None,
+        };
         let Some(answer) = answer else {
-            if self
-                .seen
-                .get(request)
-                .is_some_and(|seen| seen.turn == *turn)
-            {
-                self.seen.remove(request);
+            if work.is_some_and(|work| work.turn == *turn) {
+                self.remove(request);
             }
             return;
         };
-        let until = now + options.policy.keep_answers;
+        if let Some(work) = work {
+            self.working.remove(&work.number);
+            work.answer.send_replace(Some(answer.clone()));
+        }
         self.bytes += answer.body.len();
-        let seen = self.seen.entry(request.clone()).or_insert_with(|| Seen {
-            until,
-            turn: turn.clone(),
-            answer: watch::Sender::new(None),
-        });
-        seen.until = until;
-        seen.answer.send_replace(Some(answer));
-        self.kept.push_back((until, request.clone()));
+        let until = now + options.policy.keep_answers;
+        self.seen
+            .insert(request.clone(), Seen::Kept { until, answer });
+        self.kept.push_back(request.clone());
         self.make_room(options);
     }
 
     fn make_room(&mut self, options: &MemoryStoreOptions) {
         while self.seen.len() > options.max_answers || self.bytes > options.max_answer_bytes {
-            let oldest = self.kept.pop_front().or_else(|| self.working.pop_front());
-            match oldest {
-                Some((_, oldest)) => self.remove(&oldest),
-                None => return,
-            }
-        }
-        // What was answered meanwhile is in both.
-        while self.working.len() > options.max_answers.saturating_mul(2) {
-            if let Some((_, oldest)) = self.working.pop_front() {
-                let is_answered = |seen: &Seen| seen.answer.borrow().is_some();
-                if !self.seen.get(&oldest).is_some_and(is_answered) {
-                    self.remove(&oldest);
-                }
-            }
+            let oldest = self.kept.front().or_else(|| self.working.values().next());
+            let Some(oldest) = oldest.cloned() else {
+                return;
+            };
+            self.remove(&oldest);
         }
     }
 
     fn tidy(&mut self, now: SystemTime) {
-        for kept in [false, true] {
-            loop {
-                let queue = if kept {
-                    &mut self.kept
-                } else {
-                    &mut self.working
-                };
-                if queue.front().is_none_or(|(until, _)| *until > now) {
-                    break;
-                }
-                let Some((_, request)) = queue.pop_front() else {
-                    break;
-                };
-                if self
-                    .seen
-                    .get(&request)
-                    .is_some_and(|seen| seen.until <= now)
-                {
-                    self.remove(&request);
-                }
-            }
+        loop {
+            let oldest = [self.kept.front(), self.working.values().next()];
+            let is_over = |name: &&RequestName| {
+                let seen = self.seen.get(*name);
+                seen.is_some_and(|seen| seen.until() <= now)
+            };
+            let Some(over) = oldest.into_iter().flatten().find(is_over).cloned() else {
+                return;
+            };
+            self.remove(&over);
         }
     }
 
+    /// The oldest of those that are kept, or any that is worked on.
     fn remove(&mut self, request: &RequestName) {
-        if let Some(seen) = self.seen.remove(request)
-            && let Some(answer) = &*seen.answer.borrow()
-        {
-            self.bytes = self.bytes.saturating_sub(answer.body.len());
+        match self.seen.remove(request) {
+            Some(Seen::Working(work)) => drop(self.working.remove(&work.number)),
+            Some(Seen::Kept { answer, .. }) => {
+                self.kept.pop_front();
+                self.bytes = self.bytes.saturating_sub(answer.body.len());
+            }
+            None => {}
         }
     }
 }

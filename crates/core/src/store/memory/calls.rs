@@ -21,7 +21,8 @@ type Ended = watch::Receiver<Option<EndReason>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    by_key: HashMap<CallKey, Entry>,
+    /// Boxed: a table has up to twice the room that it needs, and is copied when it grows.
+    by_key: HashMap<CallKey, Box<Entry>>,
     by_id: HashMap<(AccountLabel, CallId), CallKey>,
     tokens: HashMap<MediaToken, Token>,
     accounts: Accounts,
@@ -33,7 +34,8 @@ pub(super) struct Calls {
 #[derive(Debug)]
 struct Entry {
     record: CallRecord,
-    ended: watch::Sender<Option<EndReason>>,
+    /// Tells those who wait for its end, while there is somebody.
+    waiters: Option<watch::Sender<Option<EndReason>>>,
     /// The last news of it.
     seen: SystemTime,
     /// When its carrier should be asked, if there is nothing new until then.
@@ -117,7 +119,9 @@ impl Entry {
         }
         self.record.ended = Some(reason.clone());
         self.touch(now, policy);
-        self.ended.send_replace(Some(reason));
+        if let Some(waiters) = self.waiters.take() {
+            waiters.send_replace(Some(reason));
+        }
         true
     }
 
@@ -156,7 +160,8 @@ impl Calls {
     }
 
     fn entry(&mut self, key: &CallKey, operation: &'static str) -> Result<&mut Entry> {
-        self.by_key.get_mut(key).ok_or_else(|| not_found(operation))
+        let entry = self.by_key.get_mut(key);
+        entry.map(Box::as_mut).ok_or_else(|| not_found(operation))
     }
 
     pub(super) fn record(&self, key: &CallKey) -> Option<CallRecord> {
@@ -204,7 +209,7 @@ impl Calls {
         }
         let entry = Entry {
             record: record.clone(),
-            ended: watch::Sender::new(record.ended.clone()),
+            waiters: None,
             seen: now,
             ask_at: now + options.policy.silent_pause(0),
             asked: 0,
@@ -212,7 +217,7 @@ impl Calls {
             tokens: Vec::new(),
             next,
         };
-        self.by_key.insert(record.key.clone(), entry);
+        self.by_key.insert(record.key.clone(), Box::new(entry));
         Ok(record)
     }
 

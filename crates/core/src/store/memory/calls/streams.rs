@@ -150,8 +150,12 @@ impl Calls {
         Some((token.key.clone(), token.stopped.subscribe()))
     }
 
-    pub(in super::super) fn watch_call(&self, key: &CallKey) -> Option<Ended> {
-        Some(self.by_key.get(key)?.ended.subscribe())
+    pub(in super::super) fn watch_call(&mut self, key: &CallKey) -> Option<Ended> {
+        let entry = self.by_key.get_mut(key)?;
+        Some(match &entry.record.ended {
+            Some(reason) => watch::channel(Some(reason.clone())).1,
+            None => entry.waiters.get_or_insert_default().subscribe(),
+        })
     }
 
     pub(in super::super) fn stop_streams(
