@@ -166,7 +166,7 @@ mod lost {
     /// Its connections stay open, as when a machine loses its power: no carrier hears of it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_nodes_calls_are_hung_up_by_another() {
-        for provider in [Provider::Twilio, Provider::Vonage] {
+        for provider in [Provider::Twilio, Provider::Vonage, Provider::Plivo] {
             let Some(mut fleet) = Fleet::start(Memory::Lasting, &QUICK).await else {
                 return;
             };

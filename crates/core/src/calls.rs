@@ -8,7 +8,7 @@ mod tidying;
 use crate::{
     AccountLabel, AfterStream, Answer, CallKey, CallLinks, CallRecord, CallSnapshot, CallStore,
     CarrierCall, EndReason, Error, ErrorKind, MediaGrant, MediaToken, MemoryStore, Operation,
-    OutboundCall, Ports, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry,
+    OutboundCall, Ports, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry, Step,
     Telephony,
 };
 use std::collections::HashMap;
@@ -291,7 +291,37 @@ impl Calls {
         key: &CallKey,
         answer: &Answer,
     ) -> Result<CallLinks> {
-        self.links_with(account, key, answer, |grant| grant).await
+        let links = self.draft_links(account, key, answer)?;
+        self.offer(key, answer, &links).await?;
+        Ok(links)
+    }
+
+    /// The links of a call, with a media token that is good for nothing before it was [offered](Self::offer), if `answer` needs
+    /// one. For servers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] if the system has no random bytes.
+    pub fn draft_links(
+        &self,
+        account: &AccountLabel,
+        key: &CallKey,
+        answer: &Answer,
+    ) -> Result<CallLinks> {
+        let links = self.links(account, key);
+        if !answer.wants_stream() {
+            return Ok(links);
+        }
+        let token = MediaToken::random(&*self.inner.ports.random)?;
+        Ok(links.with_media(token))
+    }
+
+    /// Makes the media token in these [drafted links](Self::draft_links) good for the stream in `answer`, if there is one: once
+    /// the answer could be written, and before it goes out. For servers.
+    ///
+    /// # Errors
+    /// As [`CallStore::mint_token`].
+    pub async fn offer(&self, key: &CallKey, answer: &Answer, links: &CallLinks) -> Result<()> {
+        self.mint(key, links, self.grant(answer)).await
     }
 
     /// As [`links_for`](Self::links_for), and what was [offered](MediaGrant::beside) to the call before stays good: for an
@@ -306,29 +336,26 @@ impl Calls {
         key: &CallKey,
         answer: &Answer,
     ) -> Result<CallLinks> {
-        self.links_with(account, key, answer, MediaGrant::beside)
-            .await
+        let links = self.draft_links(account, key, answer)?;
+        self.mint(key, &links, self.grant(answer).beside()).await?;
+        Ok(links)
     }
 
-    async fn links_with(
-        &self,
-        account: &AccountLabel,
-        key: &CallKey,
-        answer: &Answer,
-        grant_as: impl Fn(MediaGrant) -> MediaGrant,
-    ) -> Result<CallLinks> {
-        let links = self.links(account, key);
-        if !answer.wants_stream() {
-            return Ok(links);
-        }
-        let token = MediaToken::random(&*self.inner.ports.random)?;
+    fn grant(&self, answer: &Answer) -> MediaGrant {
         let then = answer
             .stream_step()
             .map_or(AfterStream::Continue, |stream| stream.then);
-        let grant = MediaGrant::new(self.inner.options.token_lifetime).then(then);
-        let grant = grant_as(grant);
-        self.inner.store.mint_token(key, &token, grant).await?;
-        Ok(links.with_media(token))
+        let is_all = matches!(answer.steps(), [Step::Stream(_)]) && then == AfterStream::HangUp;
+        MediaGrant::new(self.inner.options.token_lifetime)
+            .then(then)
+            .is_all(is_all)
+    }
+
+    async fn mint(&self, key: &CallKey, links: &CallLinks, grant: MediaGrant) -> Result<()> {
+        match links.media_token() {
+            Some(token) => self.inner.store.mint_token(key, token, grant).await,
+            None => Ok(()),
+        }
     }
 
     /// Places no new calls from now on, and looks after none. For servers that shut down.

@@ -114,6 +114,10 @@ impl CallLinks {
         self
     }
 
+    pub(crate) fn media_token(&self) -> Option<&MediaToken> {
+        self.media.as_ref()
+    }
+
     /// The call's key.
     #[must_use]
     pub fn call_key(&self) -> &CallKey {

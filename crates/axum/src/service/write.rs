@@ -94,8 +94,7 @@ impl Webhook<'_> {
         next: Answer,
         write: impl Fn(&Answer, &CallLinks) -> Result<Answered>,
     ) -> Result<Option<Answered>> {
-        let links = self.prepare(key, &next).await?;
-        match write(&next, &links) {
+        match self.write_and_offer(key, &next, write).await {
             Ok(answered) => Ok(Some(answered)),
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 tracing::debug!(%error, "what was decided for the call does not fit here: the app is asked");
@@ -114,11 +113,7 @@ impl Webhook<'_> {
         write: impl Fn(&Answer, &CallLinks) -> Result<Answered>,
     ) -> Result<Answered> {
         if let Some(answer) = answer {
-            match self
-                .prepare(key, &answer)
-                .await
-                .and_then(|links| write(&answer, &links))
-            {
+            match self.write_and_offer(key, &answer, &write).await {
                 Ok(answered) => return Ok(answered),
                 Err(error) => {
                     tracing::error!(%error, "the app's answer cannot be given; the fallback goes out")
@@ -126,13 +121,20 @@ impl Webhook<'_> {
             }
         }
         let fallback = &self.server.options.fallback;
-        let links = self.prepare(key, fallback).await?;
-        write(fallback, &links)
+        self.write_and_offer(key, fallback, write).await
     }
 
-    /// The call's links, with a media token if the answer needs one.
-    pub(super) async fn prepare(&self, key: &CallKey, answer: &Answer) -> Result<CallLinks> {
+    /// Offers its stream only once it could be written: what was offered before goes with that.
+    async fn write_and_offer(
+        &self,
+        key: &CallKey,
+        answer: &Answer,
+        write: impl Fn(&Answer, &CallLinks) -> Result<Answered>,
+    ) -> Result<Answered> {
         let calls = &self.server.calls;
-        calls.links_for(self.carrier.account(), key, answer).await
+        let links = calls.draft_links(self.carrier.account(), key, answer)?;
+        let answered = write(answer, &links)?;
+        calls.offer(key, answer, &links).await?;
+        Ok(answered)
     }
 }

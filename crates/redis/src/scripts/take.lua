@@ -4,7 +4,8 @@ if not h then
   return { 0, '' }
 end
 if not h.en then
-  -- The carrier asks: the call lives.
+  -- The carrier asks: the call lives, and what it is to do is decided anew.
+  unset(h, 'al')
   touch(h)
   settle(h)
 end
