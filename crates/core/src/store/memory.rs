@@ -27,7 +27,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 #[non_exhaustive]
 pub struct MemoryStoreOptions {
     /// How many calls at once, ended ones that are still remembered included. Default 100,000; one takes some
-    /// 7 KiB with the answers that are kept for it.
+    /// 4 KiB with the answers that are kept for it.
     pub max_calls: usize,
     /// How many answers are kept for repeats of their requests. Of more, the oldest are forgotten. Default 50,000.
     pub max_answers: usize,
@@ -269,6 +269,7 @@ impl CallStore for MemoryStore {
     async fn expire(&self, limit: usize, silent: usize) -> Result<Expired> {
         let now = self.now();
         let limits = (limit, silent);
+        self.answers().tidy(now);
         Ok(self.lock().expire(&self.node, now, self.policy(), limits))
     }
 

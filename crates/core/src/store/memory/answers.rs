@@ -126,7 +126,8 @@ impl Answers {
         }
     }
 
-    fn tidy(&mut self, now: SystemTime) {
+    /// Forgets what is over.
+    pub(super) fn tidy(&mut self, now: SystemTime) {
         loop {
             let oldest = [self.kept.front(), self.working.values().next()];
             let is_over = |name: &&RequestName| {
