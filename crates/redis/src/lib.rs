@@ -33,8 +33,9 @@
 //! Both come back by themselves, with pauses from 50 ms up to 1 s between attempts. While there is none, every operation
 //! fails at once with [`ErrorKind::Store`](telephony_core::ErrorKind::Store) and
 //! [`Retry::Safe`](telephony_core::Retry::Safe); when a connection is lost under way, the operation is repeated once on the
-//! next one, which scripts recognise by its number, so that it is not done twice. No operation takes longer than
-//! [`operation_timeout`](RedisOptions::operation_timeout), waiting for an end apart.
+//! next one, which scripts recognise by its number, so that it is not done twice. If there is no next one, or no answer in
+//! time, it fails with [`Retry::OutcomeUnknown`](telephony_core::Retry::OutcomeUnknown). A last status is then repeated for
+//! as long as two operations may take, so that the app hears of it.
 //!
 //! An end is published to the nodes that wait for it. When the connection for messages was lost, everyone who waits looks
 //! again, spread over a second; who could not look tries again after two seconds; and everybody looks in any case after

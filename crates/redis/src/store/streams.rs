@@ -7,7 +7,7 @@ use crate::script;
 use telephony_core::store::MAX_TOKENS;
 use telephony_core::{
     AccountLabel, CallKey, Claim, ClaimedStream, EndReason, Error, ErrorKind, MediaGrant,
-    MediaToken, Result,
+    MediaToken, Result, Retry,
 };
 
 const CLAIM: &str = "claim media token";
@@ -79,19 +79,22 @@ impl RedisStore {
             .ok_or_else(unknown)?;
         let held = held(claim, &key);
         self.hold(Some(&held)).await?;
+        // From now on the node says that it holds it. Whoever fails to hear that it does lets go, as after a lost answer.
+        let noted = |error: Error| error.with_retry(Retry::OutcomeUnknown);
         let mut take = self.on_call(&script::CLAIM, &key);
         take.arg(claim.token.as_str())
             .arg(account.as_str())
             .arg(self.node.as_str())
             .arg(claim.number);
-        let (code, text, fields): (u8, String, Fields) = self.ask(CLAIM, take).await?;
+        let taken = self.ask(CLAIM, take).await.map_err(noted)?;
+        let (code, text, fields): (u8, String, Fields) = taken;
         if code == 1 {
-            let call = record(key, &fields)?;
+            let call = record(key, &fields).map_err(noted)?;
             let (after, transfers) = text.split_at_checked(1).ok_or_else(unknown)?;
             let transfers = transfers.parse().unwrap_or_default();
             return Ok(ClaimedStream::new(call, after_from_text(after), transfers));
         }
-        self.let_go(&held, CLAIM).await?;
+        self.let_go(&held, CLAIM).await.map_err(noted)?;
         Err(match code {
             2 => Error::new(
                 ErrorKind::AlreadyClaimed,

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
+pub(crate) mod proxy;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 
