@@ -11,8 +11,9 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use support::proxy::Proxy;
 use support::{Server, account, call, claim};
-use telephony_core::{CallStore, Clock, MediaGrant, MediaToken, OsRandom};
+use telephony_core::{CallId, CallStore, Clock, EndReason, MediaGrant, MediaToken, OsRandom};
 use telephony_redis::RedisStore;
 use telephony_testkit::store::Hands;
 
@@ -109,4 +110,40 @@ async fn what_cannot_be_read_keeps_nothing_else_from_being_found() {
         let rank: Option<i64> = server.ask(&["ZRANK", &due, "no key"]).await;
         assert_eq!(rank, None, "{due}");
     }
+}
+
+/// The end comes when the call is written and its id leads to it, and before it is counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_another_node_ends_while_it_is_opened_does_not_count() {
+    let Some(server) = Server::start(&[]).await else {
+        return;
+    };
+    let proxy = Proxy::start(&server).await;
+    let options = server.options("t");
+    let a = RedisStore::connect(proxy.between(options.clone())).await;
+    let (a, b) = (Arc::new(a.unwrap()), RedisStore::connect(options).await);
+    let b = b.unwrap();
+    let live = async || -> i64 { server.ask(&["ZCARD", "{t:account:main}:live"]).await };
+    // Redis is told all scripts, so that each request is one.
+    let first = a.open(call("first")).await.unwrap().key;
+    assert_eq!(live().await, 1);
+    a.end(&first, EndReason::App).await.unwrap();
+    assert_eq!(live().await, 0);
+
+    let is_count = |request: &str| {
+        request.contains("EVALSHA") && request.contains(":live") && !request.contains(":rate")
+    };
+    let (came, go_on) = proxy.hold(is_count);
+    let opening = tokio::spawn({
+        let a = Arc::clone(&a);
+        async move { a.open(call("second")).await }
+    });
+    came.await.unwrap();
+    assert_eq!(live().await, 1, "it was admitted");
+    let (account, id) = (account(), CallId::new("second").unwrap());
+    let key = b.find_by_id(&account, &id).await.unwrap().unwrap().key;
+    assert!(b.end(&key, EndReason::App).await.unwrap());
+    go_on.send(()).unwrap();
+    assert_eq!(opening.await.unwrap().unwrap().key, key);
+    assert_eq!(live().await, 0, "it counts for hours though it is over");
 }
