@@ -11,6 +11,8 @@ use telephony_core::{
 };
 
 const CLAIM: &str = "claim media token";
+/// Of what a node holds, so much is read at once.
+const PART: usize = 1_000;
 
 fn has_ended(operation: &'static str) -> Error {
     Error::new(ErrorKind::Closed, operation, "the call has ended")
@@ -124,7 +126,7 @@ impl RedisStore {
         operation: &'static str,
     ) -> Result<()> {
         let Some(key) = self.call_of(&claim.token, operation).await? else {
-            return Ok(());
+            return self.let_go_of_forgotten(claim, operation).await;
         };
         let mut leave = self.on_call(&script::LEAVE, &key);
         leave
@@ -134,6 +136,27 @@ impl RedisStore {
             .arg(ends);
         let _known: u8 = self.ask(operation, leave).await?;
         self.let_go(&held(claim, &key), operation).await
+    }
+
+    /// The call or the token was forgotten before the stream was over: only what this node has noted tells which call it was.
+    /// This is rare; it reads all that the node holds.
+    async fn let_go_of_forgotten(&self, claim: &Claim, operation: &'static str) -> Result<()> {
+        let name = self.keys.held(&self.node);
+        let pattern = format!("{} * {}", claim.token.as_str(), claim.number);
+        let mut cursor = String::from("0");
+        loop {
+            let mut scan = redis::cmd("SSCAN");
+            scan.arg(&name).arg(&cursor);
+            scan.arg("MATCH").arg(&pattern).arg("COUNT").arg(PART);
+            let (next, found): (String, Vec<String>) = self.command(operation, scan).await?;
+            for held in found {
+                self.let_go(&held, operation).await?;
+            }
+            if next == "0" {
+                return Ok(());
+            }
+            cursor = next;
+        }
     }
 
     async fn let_go(&self, held: &str, operation: &'static str) -> Result<()> {
