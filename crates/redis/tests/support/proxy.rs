@@ -151,7 +151,9 @@ async fn answers(
 ) {
     let (mut buffer, mut is_swallowing) = (vec![0; 1 << 16], false);
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if let Ok(answered) = swallowed.try_recv() {
+        // The heartbeat may have been under way already.
+        let is_heartbeat = &buffer[..read] == b"+PONG\r\n";
+        if !is_heartbeat && let Ok(answered) = swallowed.try_recv() {
             is_swallowing = true;
             let _ = answered.send(());
         }
