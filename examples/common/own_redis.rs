@@ -153,6 +153,18 @@ pub async fn ask<T: redis::FromRedisValue>(url: &str, words: &[&str]) -> redis::
     command.query_async(&mut connection).await
 }
 
+/// All keys of a prefix that are there for a call or a stream: but for the lease, which a living node always has.
+///
+/// # Errors
+/// Those of Redis.
+pub async fn left(url: &str, prefix: &str) -> redis::RedisResult<Vec<String>> {
+    let mut left = keys(url, &format!("{prefix}:")).await?;
+    let lease = format!("{{{prefix}:nodes}}:");
+    let is_lease = |key: &str| matches!(key.strip_prefix(&lease), Some("until" | "since"));
+    left.retain(|key| !is_lease(key));
+    Ok(left)
+}
+
 /// All keys that have `part` in their names.
 ///
 /// # Errors

@@ -276,10 +276,7 @@ async fn settle(
         tokio::time::sleep(Duration::from_secs(1)).await;
         let stats = Stats::of(node)?;
         let keys = match redis {
-            Some(url) => {
-                let keys = house::own_redis::keys(url, &format!("{PREFIX}:")).await?;
-                keys.iter().filter(|key| !key.contains(":nodes}")).count()
-            }
+            Some(url) => house::own_redis::left(url, PREFIX).await?.len(),
             None => 0,
         };
         let is_empty = stats.streams == 0 && stats.calls == 0 && keys == 0;

@@ -159,20 +159,13 @@ impl Fleet {
         }
     }
 
-    /// The keys in Redis that are of calls, not of nodes.
-    pub async fn keys(&self) -> Vec<String> {
-        let mut keys = house::own_redis::keys(&self.redis.url(), &format!("{PREFIX}:"))
-            .await
-            .unwrap();
-        keys.retain(|key| !key.contains(":nodes}"));
-        keys
-    }
-
-    /// Waits until nothing of any call is left in Redis.
+    /// Waits until nothing of any call or stream is left in Redis.
     pub async fn forgotten(&self) {
         let began = Instant::now();
         loop {
-            let keys = self.keys().await;
+            let keys = house::own_redis::left(&self.redis.url(), PREFIX)
+                .await
+                .unwrap();
             if keys.is_empty() {
                 return;
             }

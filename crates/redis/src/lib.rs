@@ -1,4 +1,4 @@
-//! The call store of the [telephony](https://docs.rs/telephony) crates for many nodes, on Redis 6 or newer, or Valkey.
+//! The call store of the [telephony](https://docs.rs/telephony) crates for many nodes, on Redis 6.2 or newer, or Valkey.
 //!
 //! Any node answers any webhook, a stream ends on whichever node it runs as soon as any of them hears that its call is over,
 //! and what a lost node leaves behind is found by another one.
@@ -19,12 +19,13 @@
 //! What a server does with a store, and what happens to calls that nobody hears of, is in [`telephony_core::store`].
 //!
 //! # What Redis must be like
-//! * Version 6 or newer, for its protocol RESP3, or any Valkey. Tested on Redis 7.0.
+//! * Version 6.2 or newer, for its protocol RESP3 and rights to channels, or Valkey. All tests ran on Redis 6.2.14 and 7.0.15,
+//!   and on Valkey 9.1.2 but for those of TLS; nothing else was tried.
 //! * `maxmemory-policy noeviction`: what is evicted is a call that nobody finds again.
 //! * Kept on disk (`appendonly yes`) if a restart shall not lose the calls. Without that, streams that are live go on and
 //!   end on their own, but no callback finds their calls any more.
-//! * If its users have limited rights: `~telephony:* ~{telephony:* &telephony:* +@read +@write +@pubsub +@scripting
-//!   +@connection +time` is enough, with `+cluster|slots` on a cluster.
+//! * If its users have limited rights: `~telephony:* ~{telephony:* resetchannels &telephony:* +@read +@write
+//!   +@pubsub +@scripting +@connection +time` is enough, with `+cluster|slots` on a cluster.
 //! * Phone numbers are in it, unless [`keep_parties`](RedisOptions::keep_parties) is off, and media tokens and answers
 //!   are: who reads it can listen in on calls that begin. Protect it like the app itself.
 //!
@@ -33,8 +34,15 @@
 //! Both come back by themselves, with pauses from 50 ms up to 1 s between attempts. While there is none, every operation
 //! fails at once with [`ErrorKind::Store`](telephony_core::ErrorKind::Store) and
 //! [`Retry::Safe`](telephony_core::Retry::Safe); when a connection is lost under way, the operation is repeated once on the
-//! next one, which scripts recognise by its number, so that it is not done twice. No operation takes longer than
-//! [`operation_timeout`](RedisOptions::operation_timeout), waiting for an end apart.
+//! next one, which scripts recognise by its number, so that it is not done twice. If there is no next one, or no answer in
+//! time, it fails with [`Retry::OutcomeUnknown`](telephony_core::Retry::OutcomeUnknown). A last status is then repeated for
+//! as long as two requests may take, so that the app hears of it.
+//!
+//! No request to Redis takes longer than [`operation_timeout`](RedisOptions::operation_timeout), the repeat on the next
+//! connection included. An operation is one to three of them as a rule, one after the other; opening a call is five, or seven
+//! if another node opens the same one at that moment; looking for what is due is 65, and more for what is found. The first
+//! one that fails ends the operation, but for the search, which goes on with what can be asked for. Waiting for an
+//! end has no limit.
 //!
 //! An end is published to the nodes that wait for it. When the connection for messages was lost, everyone who waits looks
 //! again, spread over a second; who could not look tries again after two seconds; and everybody looks in any case after
@@ -43,13 +51,15 @@
 //!
 //! # What is in Redis
 //! With the default prefix and times. Every key expires by itself; the times are for those that nobody took out, which
-//! [`expire`](telephony_core::CallStore::expire) does earlier: 10 minutes after a call has ended. Sizes are as measured with
+//! [`expire`](telephony_core::CallStore::expire) does earlier: 10 minutes after a call has ended, or 5 hours if its carrier
+//! never confirms that. Sizes are as measured with
 //! `MEMORY USAGE` on Redis 7.0.
 //!
 //! | key | what | expires | bytes |
 //! |---|---|---|---|
-//! | `{telephony:N}:call:KEY`, N from 0 to 31 | a call: a hash | 6 h 10 min after the last news; 1 h 10 min after its end | 1,600, and the app's data |
-//! | `{telephony:N}:due` | when the calls of that slot have to be looked at: a sorted set | 7 h 10 min after the last change | 140 a call |
+//! | `{telephony:N}:call:KEY`, N from 0 to 31 | a call: a hash | 6 h 10 min after the last news; 1 h 10 min after its end, or 6 h if its carrier has not confirmed that | 1,600, and the app's data |
+//! | `{telephony:N}:due` | when the calls of that slot are to be forgotten or given up: a sorted set | 7 h 10 min after the last change | 140 a call |
+//! | `{telephony:N}:asks` | when the carriers of those that have no live stream are to be asked: a sorted set | the same | 140 a call |
 //! | `telephony:id:ACCOUNT:{HASH}` | the call of a carrier's id | 12 h 20 min after the last status | 140 |
 //! | `telephony:token:{TOKEN}` | the call of a media token | 7 h 10 min after the token's own time | 120 |
 //! | `{telephony:account:LABEL}:live` | an account's live calls: a sorted set, if they are limited | 6 h 10 min after the last call | 120 a call |
@@ -59,8 +69,8 @@
 //! | `telephony:request:ACCOUNT:{HASH}` | a request and its answer | 20 s while it is worked on, then 10 min | 170, and the answer's body |
 //!
 //! A call with one stream and one kept answer takes 2.8 KB in all, with the answers to all its callbacks some 4 KB; 100,000
-//! calls, ended ones of the last 10 minutes included, 280 to 410 MB. A call costs 23 scripts from its webhook to its end, and
-//! 1.5 ms of one core of a small, busy machine with all that belongs to it, so that one Redis carries some hundred new calls a
+//! calls, ended ones of the last 10 minutes included, 280 to 410 MB. A call costs 22 scripts from its webhook to its end, and
+//! 1.3 ms of one core of a small, busy machine with all that belongs to it, so that one Redis carries some hundred new calls a
 //! second there; looking again ([`poll`](RedisOptions::poll)) costs one script for each live stream in 15 s.
 //!
 //! # Cluster

@@ -7,7 +7,7 @@ use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation, Value};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use telephony_core::Result;
+use telephony_core::{Result, Retry};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -95,7 +95,8 @@ impl Link {
         }
     }
 
-    /// Asks Redis. Every request may be repeated: scripts know their own number.
+    /// Asks Redis. Every request may be repeated: scripts know their own number. Once it was sent, nobody knows whether it was
+    /// done unless Redis says so, whatever becomes of the repeat.
     pub(crate) async fn ask<T: FromRedisValue>(
         &self,
         operation: &'static str,
@@ -106,7 +107,8 @@ impl Link {
             match request.send(up.connection.clone()).await {
                 Err(error) if is_lost(&error) => {
                     up.lost.notify_one();
-                    let next = self.up(up.number + 1, operation).await?;
+                    let next = self.up(up.number + 1, operation).await;
+                    let next = next.map_err(|error| error.with_retry(Retry::OutcomeUnknown))?;
                     request.send(next.connection.clone()).await
                 }
                 answered => answered,

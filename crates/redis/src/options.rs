@@ -28,7 +28,8 @@ pub struct RedisOptions {
     pub prefix: String,
     /// A name of this node for people. Default: the variable `HOSTNAME`, if there is one.
     pub node_name: String,
-    /// How long an operation may take, a repeat after a lost connection included. Default 1 s.
+    /// How long one request to Redis may take, its repeat after a lost connection included. An operation is one request or
+    /// [several](crate#connections-outages). Default 1 s.
     pub operation_timeout: Duration,
     /// How long connecting may take. Default 2 s.
     pub connect_timeout: Duration,

@@ -11,8 +11,11 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use support::proxy::Proxy;
 use support::{Server, account, call, claim};
-use telephony_core::{CallStore, Clock, MediaGrant, MediaToken, OsRandom};
+use telephony_core::{
+    CallId, CallStatus, CallStore, Clock, EndReason, MediaGrant, MediaToken, OsRandom, StorePolicy,
+};
 use telephony_redis::RedisStore;
 use telephony_testkit::store::Hands;
 
@@ -109,4 +112,78 @@ async fn what_cannot_be_read_keeps_nothing_else_from_being_found() {
         let rank: Option<i64> = server.ask(&["ZRANK", &due, "no key"]).await;
         assert_eq!(rank, None, "{due}");
     }
+}
+
+/// The end comes when the call is written and its id leads to it, and before it is counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_another_node_ends_while_it_is_opened_does_not_count() {
+    let Some(server) = Server::start(&[]).await else {
+        return;
+    };
+    let proxy = Proxy::start(&server).await;
+    let options = server.options("t");
+    let a = RedisStore::connect(proxy.between(options.clone())).await;
+    let (a, b) = (Arc::new(a.unwrap()), RedisStore::connect(options).await);
+    let b = b.unwrap();
+    let live = async || -> i64 { server.ask(&["ZCARD", "{t:account:main}:live"]).await };
+    // Redis is told all scripts, so that each request is one.
+    let first = a.open(call("first")).await.unwrap().key;
+    assert_eq!(live().await, 1);
+    a.end(&first, EndReason::App).await.unwrap();
+    assert_eq!(live().await, 0);
+
+    let is_count = |request: &str| {
+        request.contains("EVALSHA") && request.contains(":live") && !request.contains(":rate")
+    };
+    let (came, go_on) = proxy.hold(is_count);
+    let opening = tokio::spawn({
+        let a = Arc::clone(&a);
+        async move { a.open(call("second")).await }
+    });
+    came.await.unwrap();
+    assert_eq!(live().await, 1, "it was admitted");
+    let (account, id) = (account(), CallId::new("second").unwrap());
+    let key = b.find_by_id(&account, &id).await.unwrap().unwrap().key;
+    assert!(b.end(&key, EndReason::App).await.unwrap());
+    go_on.send(()).unwrap();
+    assert_eq!(opening.await.unwrap().unwrap().key, key);
+    assert_eq!(live().await, 0, "it counts for hours though it is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_outlives_what_is_known_of_its_call_is_let_go_of() {
+    let Some(server) = Server::start(&[]).await else {
+        return;
+    };
+    let clock = Arc::new(Hands::default());
+    let store = connect(&server, "a", &clock).await;
+    let mut claims = Vec::new();
+    for id in ["call-1", "call-2"] {
+        let key = store.open(call(id)).await.unwrap().key;
+        let token = MediaToken::random(&OsRandom).unwrap();
+        let grant = MediaGrant::new(Duration::from_secs(600));
+        store.mint_token(&key, &token, grant).await.unwrap();
+        store.claim_token(&account(), &claim(&token)).await.unwrap();
+        claims.push((key, claim(&token)));
+    }
+    let held = async || -> Vec<String> {
+        let names = server.keys("*:nodes}:held:*").await;
+        match names.first() {
+            Some(name) => server.ask(&["SMEMBERS", name]).await,
+            None => Vec::new(),
+        }
+    };
+    assert_eq!(held().await.len(), 2);
+    let (key, over) = &claims[0];
+    let status = CallStatus::Completed;
+    store.update_status(key, status).await.unwrap();
+    clock.turn(StorePolicy::default().keep_ended * 2);
+    store.expire(10, 10).await.unwrap();
+    assert!(store.find(key).await.unwrap().is_none());
+    store.finish_stream(over, None).await.unwrap();
+    let left = held().await;
+    let [left] = left.as_slice() else {
+        panic!("{} streams instead of the other one", left.len());
+    };
+    assert!(left.contains(claims[1].0.as_str()));
 }

@@ -120,7 +120,7 @@ async fn few_rights_are_enough() {
         return;
     };
     server.take_all_slots().await;
-    let user = "ACL SETUSER app on >word -@all ~telephony:* ~{telephony:* &telephony:* \
+    let user = "ACL SETUSER app on >word -@all ~telephony:* ~{telephony:* resetchannels &telephony:* \
                 +@read +@write +@pubsub +@scripting +@connection +time +cluster|slots";
     let words: Vec<_> = user.split_whitespace().collect();
     let _: String = server.ask(&words).await;

@@ -127,6 +127,7 @@ async fn few_rights_are_enough() {
             ">word",
             "~telephony:*",
             "~{telephony:*",
+            "resetchannels",
             "&telephony:*",
             "-@all",
             "+@read",

@@ -10,8 +10,10 @@ use telephony_core::{
     AccountLabel, AccountLimits, Answer, CallId, CallKey, CallRecord, CallStatus, CarrierCall,
     EndReason, Error, ErrorKind, NewCall, Result, Retry, StatusUpdate, TransferOutcome, Transition,
 };
+use tokio::time::Instant;
 
-/// How often a last status is reported again whose answer was lost, and when.
+/// A last status whose answer was lost is reported again after that pause, and again, for as long as so many operations and
+/// pauses take.
 const STATUS_REPEATS: u32 = 2;
 const STATUS_PAUSE: Duration = Duration::from_millis(250);
 /// How long a call that is being opened counts as a live one.
@@ -309,29 +311,7 @@ impl RedisStore {
 
     pub(super) async fn report(&self, key: &CallKey, reported: CallStatus) -> Result<StatusUpdate> {
         const OPERATION: &str = "update call status";
-        let ends = match reported.is_terminal() {
-            true => to_json(&EndReason::CallEnded(reported))?,
-            false => String::new(),
-        };
-        // An end whose answer is lost would be told to nobody: it is reported again, under its number.
-        let repeats = u32::from(reported.is_terminal()) * STATUS_REPEATS;
-        let (number, mut repeats) = (self.number(), 0..repeats);
-        let (code, word, ended, account, id): (u8, String, bool, String, String) = loop {
-            let mut report = self.on_call_as(&script::STATUS, key, &number);
-            report
-                .arg(reported.as_str())
-                .arg(reported.rank())
-                .arg(&ends)
-                .arg(MAX_HISTORY);
-            match self.ask(OPERATION, report).await {
-                Err(error)
-                    if error.retry() == Retry::OutcomeUnknown && repeats.next().is_some() =>
-                {
-                    tokio::time::sleep(STATUS_PAUSE).await;
-                }
-                answered => break answered?,
-            }
-        };
+        let (code, word, ended, account, id) = self.until_told(OPERATION, key, reported).await?;
         let transition = match known(code, OPERATION)? {
             1 => Transition::Stale,
             _ => Transition::Advanced,
@@ -353,6 +333,43 @@ impl RedisStore {
             transition,
             status: status(&word)?,
         })
+    }
+
+    /// Reports a status. An end whose answer is lost would be told to nobody: it is reported again, under its number, also to a
+    /// Redis that is away for a moment.
+    async fn until_told(
+        &self,
+        operation: &'static str,
+        key: &CallKey,
+        reported: CallStatus,
+    ) -> Result<(u8, String, bool, String, String)> {
+        let ends = match reported.is_terminal() {
+            true => to_json(&EndReason::CallEnded(reported))?,
+            false => String::new(),
+        };
+        let once = self.options.operation_timeout.saturating_add(STATUS_PAUSE);
+        let (began, time) = (Instant::now(), once.saturating_mul(STATUS_REPEATS));
+        let (number, mut is_unknown) = (self.number(), false);
+        loop {
+            let mut report = self.on_call_as(&script::STATUS, key, &number);
+            report
+                .arg(reported.as_str())
+                .arg(reported.rank())
+                .arg(&ends)
+                .arg(MAX_HISTORY);
+            let error = match self.ask(operation, report).await {
+                Ok(told) => return Ok(told),
+                Err(error) => error,
+            };
+            is_unknown |= error.retry() == Retry::OutcomeUnknown;
+            if !is_unknown {
+                return Err(error);
+            }
+            if !reported.is_terminal() || began.elapsed() >= time {
+                return Err(error.with_retry(Retry::OutcomeUnknown));
+            }
+            tokio::time::sleep(STATUS_PAUSE).await;
+        }
     }
 
     pub(super) async fn end_call(&self, key: &CallKey, reason: &EndReason) -> Result<bool> {

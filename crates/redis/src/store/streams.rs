@@ -7,10 +7,12 @@ use crate::script;
 use telephony_core::store::MAX_TOKENS;
 use telephony_core::{
     AccountLabel, CallKey, Claim, ClaimedStream, EndReason, Error, ErrorKind, MediaGrant,
-    MediaToken, Result,
+    MediaToken, Result, Retry,
 };
 
 const CLAIM: &str = "claim media token";
+/// Of what a node holds, so much is read at once.
+const PART: usize = 1_000;
 
 fn has_ended(operation: &'static str) -> Error {
     Error::new(ErrorKind::Closed, operation, "the call has ended")
@@ -80,19 +82,22 @@ impl RedisStore {
             .ok_or_else(unknown)?;
         let held = held(claim, &key);
         self.hold(Some(&held)).await?;
+        // From now on the node says that it holds it. Whoever fails to hear that it does lets go, as after a lost answer.
+        let noted = |error: Error| error.with_retry(Retry::OutcomeUnknown);
         let mut take = self.on_call(&script::CLAIM, &key);
         take.arg(claim.token.as_str())
             .arg(account.as_str())
             .arg(self.node.as_str())
             .arg(claim.number);
-        let (code, text, fields): (u8, String, Fields) = self.ask(CLAIM, take).await?;
+        let taken = self.ask(CLAIM, take).await.map_err(noted)?;
+        let (code, text, fields): (u8, String, Fields) = taken;
         if code == 1 {
-            let call = record(key, &fields)?;
+            let call = record(key, &fields).map_err(noted)?;
             let (after, transfers) = text.split_at_checked(1).ok_or_else(unknown)?;
             let transfers = transfers.parse().unwrap_or_default();
             return Ok(ClaimedStream::new(call, after_from_text(after), transfers));
         }
-        self.let_go(&held, CLAIM).await?;
+        self.let_go(&held, CLAIM).await.map_err(noted)?;
         Err(match code {
             2 => Error::new(
                 ErrorKind::AlreadyClaimed,
@@ -122,7 +127,7 @@ impl RedisStore {
         operation: &'static str,
     ) -> Result<()> {
         let Some(key) = self.call_of(&claim.token, operation).await? else {
-            return Ok(());
+            return self.let_go_of_forgotten(claim, operation).await;
         };
         let mut leave = self.on_call(&script::LEAVE, &key);
         leave
@@ -132,6 +137,27 @@ impl RedisStore {
             .arg(ends);
         let _known: u8 = self.ask(operation, leave).await?;
         self.let_go(&held(claim, &key), operation).await
+    }
+
+    /// The call or the token was forgotten before the stream was over: only what this node has noted tells which call it was.
+    /// This is rare; it reads all that the node holds.
+    async fn let_go_of_forgotten(&self, claim: &Claim, operation: &'static str) -> Result<()> {
+        let name = self.keys.held(&self.node);
+        let pattern = format!("{} * {}", claim.token.as_str(), claim.number);
+        let mut cursor = String::from("0");
+        loop {
+            let mut scan = redis::cmd("SSCAN");
+            scan.arg(&name).arg(&cursor);
+            scan.arg("MATCH").arg(&pattern).arg("COUNT").arg(PART);
+            let (next, found): (String, Vec<String>) = self.command(operation, scan).await?;
+            for held in found {
+                self.let_go(&held, operation).await?;
+            }
+            if next == "0" {
+                return Ok(());
+            }
+            cursor = next;
+        }
     }
 
     async fn let_go(&self, held: &str, operation: &'static str) -> Result<()> {
