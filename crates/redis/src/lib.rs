@@ -1,4 +1,4 @@
-//! The call store of the [telephony](https://docs.rs/telephony) crates for many nodes, on Redis 6.2 or newer, or Valkey.
+//! The call store of the [telephony](https://docs.rs/telephony) crates for many nodes, on Redis 6 or newer, or Valkey.
 //!
 //! Any node answers any webhook, a stream ends on whichever node it runs as soon as any of them hears that its call is over,
 //! and what a lost node leaves behind is found by another one.
@@ -19,12 +19,12 @@
 //! What a server does with a store, and what happens to calls that nobody hears of, is in [`telephony_core::store`].
 //!
 //! # What Redis must be like
-//! * Version 6.2 or newer, for its protocol RESP3 and rights to channels, or Valkey. All tests ran on Redis 6.2.14 and 7.0.15,
-//!   and on Valkey 9.1.2 but for those of TLS; nothing else was tried.
+//! * Version 6 or newer, for its protocol RESP3, or Valkey. All tests ran on Redis 6.2.14 and 7.0.15, and on Valkey 9.1.2 but
+//!   for those of TLS; nothing else was tried.
 //! * `maxmemory-policy noeviction`: what is evicted is a call that nobody finds again.
 //! * Kept on disk (`appendonly yes`) if a restart shall not lose the calls. Without that, streams that are live go on and
 //!   end on their own, but no callback finds their calls any more.
-//! * If its users have limited rights: `~telephony:* ~{telephony:* resetchannels &telephony:* +@read +@write
+//! * If its users have limited rights (Redis 6.2 or newer): `~telephony:* ~{telephony:* resetchannels &telephony:* +@read +@write
 //!   +@pubsub +@scripting +@connection +time` is enough, with `+cluster|slots` on a cluster.
 //! * Phone numbers are in it, unless [`keep_parties`](RedisOptions::keep_parties) is off, and media tokens and answers
 //!   are: who reads it can listen in on calls that begin. Protect it like the app itself.

@@ -29,7 +29,10 @@ impl Bench {
     async fn start() -> Option<Self> {
         let server = Server::start(&[]).await?;
         let proxy = Proxy::start(&server).await;
-        let store = RedisStore::connect(proxy.between(server.options("t"))).await;
+        let mut options = proxy.between(server.options("t"));
+        // The machine may be busy when Redis starts again.
+        options.operation_timeout = Duration::from_secs(5);
+        let store = RedisStore::connect(options).await;
         let store = Arc::new(store.unwrap());
         let bench = Self {
             server,
