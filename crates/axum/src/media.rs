@@ -1,7 +1,7 @@
 //! A media socket's way: verify, claim, upgrade, hand to the app, end.
 
 use crate::server::{Inner, empty};
-use crate::service;
+use crate::{service, unread};
 use axum::body::Body;
 use axum::extract::Request;
 use http::{Response, StatusCode};
@@ -37,7 +37,7 @@ pub(crate) async fn upgrade(
     mut request: Request,
 ) -> Response<Body> {
     if server.stopping.is_cancelled() {
-        return empty(StatusCode::SERVICE_UNAVAILABLE);
+        return unread::late_socket(server, &*carrier);
     }
     let upgraded = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();

@@ -2,7 +2,7 @@
 
 use crate::handler::CallHandler;
 use crate::proxies::TrustedProxies;
-use crate::{accept, media, service};
+use crate::{accept, media, service, unread};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -210,7 +210,7 @@ impl CallServer {
         let stop = CancellationToken::new();
         let accepting = accept::serve(
             listener,
-            self.router(),
+            self.router_of_all(),
             self.inner.options.clone(),
             stop.clone(),
         );
@@ -231,6 +231,19 @@ impl CallServer {
         };
         let ((), result) = tokio::join!(shutdown, accepting);
         result
+    }
+
+    /// With an answer to whatever else comes: only here are all paths ours.
+    fn router_of_all(&self) -> Router {
+        let server = self.clone();
+        let elsewhere = move |request: Request| async move {
+            match segment(&request, 0).and_then(|label| server.account(&label)) {
+                Some(carrier) => unread::unknown_route(&server.inner, &*carrier),
+                // Whoever looks for open doors in the internet fills no log.
+                None => empty(StatusCode::NOT_FOUND),
+            }
+        };
+        self.router().fallback(elsewhere)
     }
 
     /// Looks after the calls until it is dropped: every [`ServerOptions::housekeeping`] the node's lease is renewed, what
@@ -317,12 +330,12 @@ impl CallServer {
 
     async fn webhook(self, kind: WebhookKind, request: Request) -> Response<Body> {
         let (label, key) = (segment(&request, 0), segment(&request, 2));
-        let Some(carrier) = label.and_then(|label| self.account(&label)) else {
-            return empty(StatusCode::NOT_FOUND);
+        let Some(carrier) = label.as_deref().and_then(|label| self.account(label)) else {
+            return unread::unknown_account(&self.inner, kind, label.as_deref());
         };
         let request = match self.read(kind, request).await {
             Ok(request) => request,
-            Err(status) => return empty(status),
+            Err(status) => return unread::unreadable(&self.inner, &*carrier, kind, status),
         };
         // In a task of its own: a carrier that goes away must not leave it half done.
         let inner = Arc::clone(&self.inner);
@@ -335,8 +348,9 @@ impl CallServer {
 
     async fn media(State(server): State<Self>, request: Request) -> Response<Body> {
         let (label, token) = (segment(&request, 0), segment(&request, 2));
-        let Some(carrier) = label.and_then(|label| server.account(&label)) else {
-            return empty(StatusCode::NOT_FOUND);
+        let Some(carrier) = label.as_deref().and_then(|label| server.account(label)) else {
+            let kind = WebhookKind::MediaUpgrade;
+            return unread::unknown_account(&server.inner, kind, label.as_deref());
         };
         media::upgrade(&server.inner, carrier, &token.unwrap_or_default(), request).await
     }

@@ -114,7 +114,10 @@ impl<'a> Webhook<'a> {
                 return Ok(again(kept));
             }
             FirstTime::InProgress => {
-                self.verdict.get_or_init(|| Verdict::Repeated);
+                tracing::warn!(
+                    "a repeated request is not answered: its first time is not answered yet"
+                );
+                self.verdict.get_or_init(|| Verdict::Failed);
                 return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE));
             }
         };
