@@ -62,6 +62,7 @@ mod media;
 mod proxies;
 mod server;
 mod service;
+mod shutdown;
 mod unread;
 
 pub use handler::{BoxError, CallHandler, EventContext};

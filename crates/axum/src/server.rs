@@ -2,6 +2,7 @@
 
 use crate::handler::CallHandler;
 use crate::proxies::TrustedProxies;
+use crate::shutdown::Goodbyes;
 use crate::{accept, media, service, unread};
 use axum::Router;
 use axum::body::Body;
@@ -26,9 +27,6 @@ use tokio_util::task::TaskTracker;
 
 /// How long the call store has to show that it is there.
 const STORE_DEADLINE: Duration = Duration::from_secs(1);
-
-/// How long the carriers' calls have to be ended after their streams, when we shut down.
-const HANG_UP: Duration = Duration::from_secs(10);
 
 /// Longer than anything here takes.
 const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -117,6 +115,7 @@ pub(crate) struct Inner {
     /// Live streams end from then on.
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
+    pub(crate) goodbyes: Goodbyes,
     /// Webhooks that are answered, the app's work on events, commands to carriers.
     pub(crate) tasks: TaskTracker,
 }
@@ -136,6 +135,7 @@ impl CallServer {
                 options: options.bounded(),
                 stopping: CancellationToken::new(),
                 streams: TaskTracker::new(),
+                goodbyes: Goodbyes::default(),
                 tasks: TaskTracker::new(),
             }),
         }
@@ -288,30 +288,6 @@ impl CallServer {
         let mut ticks = tokio::time::interval(self.inner.options.housekeeping);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
-    }
-
-    /// Takes no new calls, gives live ones `grace` to end by themselves, then ends them and waits until they are gone, at
-    /// most for the goodbye that the stream options allow. Whether all are gone.
-    pub async fn shutdown(&self, grace: Duration) -> bool {
-        let inner = &self.inner;
-        inner.calls.drain();
-        inner.streams.close();
-        inner.tasks.close();
-        let over = async {
-            inner.streams.wait().await;
-            inner.tasks.wait().await;
-            inner.calls.settle().await;
-            // What that had to tell the app.
-            inner.tasks.wait().await;
-        };
-        let mut over = std::pin::pin!(over);
-        if tokio::time::timeout(grace, &mut over).await.is_ok() {
-            return true;
-        }
-        inner.stopping.cancel();
-        let stream = &inner.options.stream;
-        let goodbye = stream.goodbye + stream.write_deadline * 2 + HANG_UP;
-        tokio::time::timeout(goodbye, over).await.is_ok()
     }
 
     async fn ready(State(server): State<Self>) -> (StatusCode, &'static str) {
