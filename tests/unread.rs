@@ -4,15 +4,13 @@
 mod support;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::log::Log;
 use support::{http, start_with, twilio, twilio_call_form};
 use telephony::{Answer, BoxError, CallHandler, IncomingCall, ServerOptions};
 use telephony_core::{AccountLabel, FirstTime, RequestName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tracing_subscriber::fmt::MakeWriter;
 
 #[derive(Debug)]
 struct App;
@@ -34,41 +32,12 @@ struct Seen {
     ),
 }
 
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 impl Seen {
     fn new() -> Self {
-        let log = Log::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(log.clone())
-            .finish();
+        let (log, logging) = Log::of_this_thread();
         let recorder = Box::leak(Box::new(DebuggingRecorder::new()));
         let counts = recorder.snapshotter();
-        let guards = (
-            tracing::subscriber::set_default(subscriber),
-            metrics::set_default_local_recorder(recorder),
-        );
+        let guards = (logging, metrics::set_default_local_recorder(recorder));
         Self {
             log,
             counts,
@@ -78,7 +47,7 @@ impl Seen {
 
     /// The lines since the last look.
     fn lines(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.log.0.lock().unwrap())).unwrap()
+        self.log.take()
     }
 
     /// The requests since the last look, by their labels.

@@ -12,6 +12,7 @@
     reason = "these are tests"
 )]
 
+pub mod log;
 pub mod rest;
 
 use base64::Engine as _;

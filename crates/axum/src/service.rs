@@ -334,17 +334,18 @@ impl<'a> Webhook<'a> {
     }
 }
 
-/// Tells the app what no callback told.
+/// Tells the app what no callback told, in the span of the call that it is about.
 pub(crate) fn tell(server: &Arc<Inner>, record: CallRecord, event: CallEvent) {
     let (provider, account) = (record.provider.clone(), record.account.clone());
     let context = EventContext::new(&provider, &account, Some(record), &event);
     let (handler, grace) = (Arc::clone(&server.handler), server.options.handler_grace);
-    server.tasks.spawn(async move {
+    let work = async move {
         let told = handler.on_event(context, event);
         if tokio::time::timeout(grace, told).await.is_err() {
             tracing::error!("the app did not come to an end with an event; it is dropped");
         }
-    });
+    };
+    server.tasks.spawn(work.in_current_span());
 }
 
 struct AbortOnDrop<T>(JoinHandle<T>);
