@@ -4,10 +4,14 @@
 mod support;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use std::sync::Arc;
 use std::time::Duration;
 use support::log::Log;
-use support::{http, start_with, twilio, twilio_call_form};
-use telephony::{Answer, BoxError, CallHandler, IncomingCall, ServerOptions};
+use support::{http, start_in, start_with, twilio, twilio_call_form};
+use telephony::{
+    Answer, BoxError, CallHandler, IncomingCall, MemoryStore, MemoryStoreOptions, ServerOptions,
+    SystemClock,
+};
 use telephony_core::{AccountLabel, FirstTime, RequestName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -70,7 +74,8 @@ impl Seen {
     fn is(&self, labels: &str, words: &[&str]) {
         assert_eq!(self.requests(), [(labels.to_owned(), 1)]);
         let lines = self.lines();
-        let warned = lines.lines().find(|line| line.contains(" WARN "));
+        let is_loud = |line: &&str| line.contains(" WARN ") || line.contains("ERROR ");
+        let warned = lines.lines().find(is_loud);
         let warned = warned.unwrap_or_else(|| panic!("no warning: {lines}"));
         for word in words {
             assert!(warned.contains(word), "no `{word}` in: {warned}");
@@ -220,4 +225,21 @@ async fn a_repeat_whose_first_time_is_not_answered_is_a_failure() {
     assert_eq!(reply.status, 503);
     let words = ["a repeated request is not answered"];
     seen.is("twilio status failed", &words);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_no_wrong_secret() {
+    let seen = Seen::new();
+    let mut full = MemoryStoreOptions::default();
+    full.max_calls = 0;
+    let store = MemoryStore::new(full, Arc::new(SystemClock));
+    let house = start_in(Arc::new(store), App, ServerOptions::default()).await;
+    let url = format!("{}/twilio/call", house.url);
+    assert_eq!(twilio(&url, &twilio_call_form("CA1")).await.status, 503);
+    let words = ["ERROR", "webhook not answered", "status=503", "store"];
+    seen.is("twilio incoming-call failed", &words);
+    let reply = http("POST", &url, &[], "").await;
+    assert_eq!(reply.status, 403);
+    let words = ["WARN", "webhook refused", "status=403"];
+    seen.is("twilio incoming-call refused", &words);
 }

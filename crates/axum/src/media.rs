@@ -133,15 +133,21 @@ async fn leave(server: &Inner, claim: &Claim, how: Leave) {
 }
 
 fn refuse(error: &telephony_core::Error) -> Response<Body> {
-    tracing::warn!(%error, "media socket refused");
-    empty(match error.kind() {
+    let status = match error.kind() {
         ErrorKind::Unauthenticated => StatusCode::FORBIDDEN,
         ErrorKind::Malformed => StatusCode::BAD_REQUEST,
         ErrorKind::AlreadyClaimed => StatusCode::CONFLICT,
         ErrorKind::Closed => StatusCode::GONE,
         ErrorKind::Store => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::NOT_FOUND,
-    })
+    };
+    let code = status.as_u16();
+    if status.is_server_error() {
+        tracing::error!(%error, status = code, "media socket not answered");
+    } else {
+        tracing::warn!(%error, status = code, "media socket refused");
+    }
+    empty(status)
 }
 
 /// A claimed stream.

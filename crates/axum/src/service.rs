@@ -51,7 +51,12 @@ pub(crate) async fn serve(
             Ok(answered) => answered.response,
             Err(error) => {
                 let status = status_of(&error);
-                tracing::warn!(%error, status = status.as_u16(), "webhook refused");
+                let code = status.as_u16();
+                if status.is_server_error() {
+                    tracing::error!(%error, status = code, "webhook not answered");
+                } else {
+                    tracing::warn!(%error, status = code, "webhook refused");
+                }
                 Answered::empty(status).response
             }
         }

@@ -1,6 +1,6 @@
 //! How calls end: with their streams, and when nobody says so.
 
-use super::tidying::ask;
+use super::tidying::{ask, in_time};
 use super::{Calls, carrier_call, log};
 use crate::{
     AfterStream, CallEvent, CallEventKind, CallKey, CallRecord, CallStatus, ClaimedStream,
@@ -211,7 +211,7 @@ impl Calls {
         self.inner.tasks.spawn(end.in_current_span());
     }
 
-    /// Each attempt has the carrier's own repeats within it.
+    /// Each attempt has the carrier's own repeats within it, as far as there is time for them.
     async fn end_persistently(
         &self,
         record: &CallRecord,
@@ -220,7 +220,7 @@ impl Calls {
     ) -> Result<()> {
         for pause in HANG_UP_PAUSES {
             let ended = self.end_by_rest(record, &*carrier, reason.clone());
-            let Err(error) = ended.await else {
+            let Err(error) = in_time("hang up", ended).await else {
                 return Ok(());
             };
             if !may_pass(&error) {
@@ -238,7 +238,7 @@ impl Calls {
                 return Ok(());
             }
         }
-        self.end_by_rest(record, &*carrier, reason).await
+        in_time("hang up", self.end_by_rest(record, &*carrier, reason)).await
     }
 
     pub(super) async fn end_by_rest(

@@ -158,8 +158,7 @@ impl Calls {
             _ => return Ok(()),
         };
         let ended = self.end_by_rest(&record, carrier, reason.clone());
-        let ended = tokio::time::timeout(ASK_DEADLINE, ended).await;
-        if let Err(error) = ended.unwrap_or_else(|_| Err(late("hang up"))) {
+        if let Err(error) = in_time("hang up", ended).await {
             tracing::warn!(%error, call = %record.key, "the call could not be hung up; it is tried again");
         }
         Ok(())
@@ -230,11 +229,18 @@ pub(super) async fn ask(
     if !carrier.capabilities().supports(Operation::FetchCall) {
         return Ok(None);
     }
-    let told = tokio::time::timeout(ASK_DEADLINE, carrier.fetch_call(call)).await;
-    told.map_err(|_| late("fetch call"))?.map(Some)
+    let told = in_time("fetch call", carrier.fetch_call(call)).await;
+    told.map(Some)
 }
 
-fn late(operation: &'static str) -> Error {
-    let detail = "the carrier takes too long";
-    Error::new(ErrorKind::Timeout, operation, detail)
+/// What the carrier says, if it does not take too long.
+pub(super) async fn in_time<T>(
+    operation: &'static str,
+    asked: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let told = tokio::time::timeout(ASK_DEADLINE, asked).await;
+    told.unwrap_or_else(|_| {
+        let detail = "the carrier takes too long";
+        Err(Error::new(ErrorKind::Timeout, operation, detail))
+    })
 }
