@@ -9,38 +9,15 @@
 mod support;
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::log::Log;
 use support::{EXOTEL_SECRET, TWILIO_TOKEN, VONAGE_SECRET, call, start};
 use telephony::media::Streamer;
 use telephony::{Answer, BoxError, CallEvent, CallHandler, EventContext, IncomingCall, Provider};
 use telephony_testkit::{Script, Speech};
-use tracing_subscriber::fmt::MakeWriter;
 
 /// What the caller keys in: a PIN that appears nowhere by chance.
 const PIN: &str = "8305921746";
-
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// An app that logs everything that it is given, as an app under development does.
 #[derive(Debug)]
@@ -107,7 +84,7 @@ async fn logs_and_debug_hold_no_number_secret_token_or_pin() {
             .nth(1)
             .map(|rest| &rest[..22])
             .unwrap();
-        let shown = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let shown = log.shown();
         assert!(
             shown.contains("stream ended") && shown.contains("app: "),
             "the log is captured"
@@ -143,7 +120,7 @@ async fn logs_and_debug_hold_no_number_secret_token_or_pin() {
         house.url
     );
     assert_eq!(support::http("GET", &url, &[], "").await.status, 403);
-    let shown = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let shown = log.shown();
     let refused = shown
         .lines()
         .rfind(|line| line.contains("webhook refused"))

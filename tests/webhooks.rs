@@ -3,11 +3,16 @@
 
 mod support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use support::{
-    Running, TWILIO_TOKEN, http, settings, start_with, twilio, twilio_call_form, twilio_signature,
+    PLIVO_TOKEN, Reply, Running, TWILIO_TOKEN, http, settings, start_with, twilio,
+    twilio_call_form, twilio_signature,
 };
 use telephony::store::AccountLimits;
 use telephony::{
@@ -80,6 +85,49 @@ async fn a_repeated_request_is_answered_as_the_first_time() {
     other[2].1 = "11111111-2222-3333-4444-666666666666";
     http("POST", &url, &other, &body).await;
     assert_eq!(app.calls.load(Ordering::SeqCst), 2);
+}
+
+/// A question of Plivo's about a call that comes in, signed.
+async fn plivo(url: &str, event: &str, status: &str) -> Reply {
+    let form = [
+        ("CallStatus", status),
+        ("CallUUID", "u1"),
+        ("Direction", "inbound"),
+        ("Event", event),
+        ("From", "14155550100"),
+        ("To", "14155550199"),
+    ];
+    let sorted = form.map(|(name, value)| format!("{name}{value}")).concat();
+    let mut mac = Hmac::<Sha256>::new_from_slice(PLIVO_TOKEN.as_bytes()).unwrap();
+    mac.update(format!("{url}?{sorted}.nonce").as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-plivo-signature-v3", signature.as_str()),
+        ("x-plivo-signature-v3-nonce", "nonce"),
+    ];
+    http("POST", url, &headers, &form_body(&form)).await
+}
+
+#[tokio::test]
+async fn plivos_first_question_is_asked_once_and_a_redirect_is_another() {
+    let app = App::default();
+    let house = start_with(app.clone(), ServerOptions::default()).await;
+    let url = format!("{}/plivo/call", house.url);
+    // Two at once, and one later.
+    let (one, two) = tokio::join!(
+        plivo(&url, "StartApp", "ringing"),
+        plivo(&url, "StartApp", "ringing")
+    );
+    let three = plivo(&url, "StartApp", "ringing").await;
+    assert!(one.body.contains("Answer 0."), "{}", one.body);
+    assert_eq!((&two.body, &three.body), (&one.body, &one.body));
+    assert_eq!(app.calls.load(Ordering::SeqCst), 1);
+    for count in 1..3 {
+        let redirected = plivo(&url, "Redirect", "in-progress").await;
+        let answer = format!("Answer {count}.");
+        assert!(redirected.body.contains(&answer), "{}", redirected.body);
+    }
 }
 
 #[tokio::test]

@@ -12,14 +12,17 @@
     reason = "these are tests"
 )]
 
+pub mod log;
 pub mod rest;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use std::sync::Arc;
 use std::time::Duration;
 use telephony::{
-    CallHandler, CallServer, Calls, Ports, Provider, PublicUrl, ServerOptions, Settings,
+    CallHandler, CallServer, CallStore, Calls, CallsOptions, MemoryStore, Ports, Provider,
+    PublicUrl, ServerOptions, Settings,
 };
 use telephony_testkit::{
     ExotelAccount, Method, PlivoAccount, SimulatedCall, Simulator, TwilioAccount, VonageAccount,
@@ -56,9 +59,18 @@ pub async fn start(handler: impl CallHandler) -> Running {
 }
 
 pub async fn start_with(handler: impl CallHandler, options: ServerOptions) -> Running {
+    start_in(Arc::new(MemoryStore::default()), handler, options).await
+}
+
+pub async fn start_in(
+    store: Arc<dyn CallStore>,
+    handler: impl CallHandler,
+    options: ServerOptions,
+) -> Running {
     let (listener, url) = house::free_port().await.unwrap();
     let public = PublicUrl::new(&url).unwrap();
-    let server = CallServer::with(Calls::new(public), handler, options);
+    let calls = Calls::with(public, store, Ports::default(), CallsOptions::default());
+    let server = CallServer::with(calls, handler, options);
     for provider in Provider::ALL {
         server.add_account(
             provider

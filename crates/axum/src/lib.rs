@@ -62,6 +62,8 @@ mod media;
 mod proxies;
 mod server;
 mod service;
+mod shutdown;
+mod unread;
 
 pub use handler::{BoxError, CallHandler, EventContext};
 pub use proxies::TrustedProxies;

@@ -1,7 +1,7 @@
 //! A media socket's way: verify, claim, upgrade, hand to the app, end.
 
 use crate::server::{Inner, empty};
-use crate::service;
+use crate::{service, unread};
 use axum::body::Body;
 use axum::extract::Request;
 use http::{Response, StatusCode};
@@ -37,7 +37,7 @@ pub(crate) async fn upgrade(
     mut request: Request,
 ) -> Response<Body> {
     if server.stopping.is_cancelled() {
-        return empty(StatusCode::SERVICE_UNAVAILABLE);
+        return unread::late_socket(server, &*carrier);
     }
     let upgraded = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
@@ -133,15 +133,21 @@ async fn leave(server: &Inner, claim: &Claim, how: Leave) {
 }
 
 fn refuse(error: &telephony_core::Error) -> Response<Body> {
-    tracing::warn!(%error, "media socket refused");
-    empty(match error.kind() {
+    let status = match error.kind() {
         ErrorKind::Unauthenticated => StatusCode::FORBIDDEN,
         ErrorKind::Malformed => StatusCode::BAD_REQUEST,
         ErrorKind::AlreadyClaimed => StatusCode::CONFLICT,
         ErrorKind::Closed => StatusCode::GONE,
         ErrorKind::Store => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::NOT_FOUND,
-    })
+    };
+    let code = status.as_u16();
+    if status.is_server_error() {
+        tracing::error!(%error, status = code, "media socket not answered");
+    } else {
+        tracing::warn!(%error, status = code, "media socket refused");
+    }
+    empty(status)
 }
 
 /// A claimed stream.
@@ -189,6 +195,7 @@ impl Stream {
         let options = self.server.handler.stream_options(self.record(), options);
         let options = options.bounded();
         let goodbye = options.goodbye + options.write_deadline * 2;
+        let _expected = self.server.goodbyes.expect(goodbye);
         let ticket = StreamTicket::new(self.record().clone(), ended).with_options(options);
         let live = async {
             match self.carrier.streamer(Box::new(socket), ticket).await {

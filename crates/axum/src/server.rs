@@ -2,7 +2,8 @@
 
 use crate::handler::CallHandler;
 use crate::proxies::TrustedProxies;
-use crate::{accept, media, service};
+use crate::shutdown::Goodbyes;
+use crate::{accept, media, service, unread};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -26,9 +27,6 @@ use tokio_util::task::TaskTracker;
 
 /// How long the call store has to show that it is there.
 const STORE_DEADLINE: Duration = Duration::from_secs(1);
-
-/// How long the carriers' calls have to be ended after their streams, when we shut down.
-const HANG_UP: Duration = Duration::from_secs(10);
 
 /// Longer than anything here takes.
 const FOREVER: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -117,6 +115,7 @@ pub(crate) struct Inner {
     /// Live streams end from then on.
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
+    pub(crate) goodbyes: Goodbyes,
     /// Webhooks that are answered, the app's work on events, commands to carriers.
     pub(crate) tasks: TaskTracker,
 }
@@ -136,6 +135,7 @@ impl CallServer {
                 options: options.bounded(),
                 stopping: CancellationToken::new(),
                 streams: TaskTracker::new(),
+                goodbyes: Goodbyes::default(),
                 tasks: TaskTracker::new(),
             }),
         }
@@ -210,7 +210,7 @@ impl CallServer {
         let stop = CancellationToken::new();
         let accepting = accept::serve(
             listener,
-            self.router(),
+            self.router_of_all(),
             self.inner.options.clone(),
             stop.clone(),
         );
@@ -231,6 +231,19 @@ impl CallServer {
         };
         let ((), result) = tokio::join!(shutdown, accepting);
         result
+    }
+
+    /// With an answer to whatever else comes: only here are all paths ours.
+    fn router_of_all(&self) -> Router {
+        let server = self.clone();
+        let elsewhere = move |request: Request| async move {
+            match segment(&request, 0).and_then(|label| server.account(&label)) {
+                Some(carrier) => unread::unknown_route(&server.inner, &*carrier),
+                // Whoever looks for open doors in the internet fills no log.
+                None => empty(StatusCode::NOT_FOUND),
+            }
+        };
+        self.router().fallback(elsewhere)
     }
 
     /// Looks after the calls until it is dropped: every [`ServerOptions::housekeeping`] the node's lease is renewed, what
@@ -277,30 +290,6 @@ impl CallServer {
         ticks
     }
 
-    /// Takes no new calls, gives live ones `grace` to end by themselves, then ends them and waits until they are gone, at
-    /// most for the goodbye that the stream options allow. Whether all are gone.
-    pub async fn shutdown(&self, grace: Duration) -> bool {
-        let inner = &self.inner;
-        inner.calls.drain();
-        inner.streams.close();
-        inner.tasks.close();
-        let over = async {
-            inner.streams.wait().await;
-            inner.tasks.wait().await;
-            inner.calls.settle().await;
-            // What that had to tell the app.
-            inner.tasks.wait().await;
-        };
-        let mut over = std::pin::pin!(over);
-        if tokio::time::timeout(grace, &mut over).await.is_ok() {
-            return true;
-        }
-        inner.stopping.cancel();
-        let stream = &inner.options.stream;
-        let goodbye = stream.goodbye + stream.write_deadline * 2 + HANG_UP;
-        tokio::time::timeout(goodbye, over).await.is_ok()
-    }
-
     async fn ready(State(server): State<Self>) -> (StatusCode, &'static str) {
         if server.inner.calls.is_draining() {
             return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
@@ -317,12 +306,12 @@ impl CallServer {
 
     async fn webhook(self, kind: WebhookKind, request: Request) -> Response<Body> {
         let (label, key) = (segment(&request, 0), segment(&request, 2));
-        let Some(carrier) = label.and_then(|label| self.account(&label)) else {
-            return empty(StatusCode::NOT_FOUND);
+        let Some(carrier) = label.as_deref().and_then(|label| self.account(label)) else {
+            return unread::unknown_account(&self.inner, kind, label.as_deref());
         };
         let request = match self.read(kind, request).await {
             Ok(request) => request,
-            Err(status) => return empty(status),
+            Err(status) => return unread::unreadable(&self.inner, &*carrier, kind, status),
         };
         // In a task of its own: a carrier that goes away must not leave it half done.
         let inner = Arc::clone(&self.inner);
@@ -335,8 +324,9 @@ impl CallServer {
 
     async fn media(State(server): State<Self>, request: Request) -> Response<Body> {
         let (label, token) = (segment(&request, 0), segment(&request, 2));
-        let Some(carrier) = label.and_then(|label| server.account(&label)) else {
-            return empty(StatusCode::NOT_FOUND);
+        let Some(carrier) = label.as_deref().and_then(|label| server.account(label)) else {
+            let kind = WebhookKind::MediaUpgrade;
+            return unread::unknown_account(&server.inner, kind, label.as_deref());
         };
         media::upgrade(&server.inner, carrier, &token.unwrap_or_default(), request).await
     }

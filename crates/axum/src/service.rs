@@ -51,7 +51,12 @@ pub(crate) async fn serve(
             Ok(answered) => answered.response,
             Err(error) => {
                 let status = status_of(&error);
-                tracing::warn!(%error, status = status.as_u16(), "webhook refused");
+                let code = status.as_u16();
+                if status.is_server_error() {
+                    tracing::error!(%error, status = code, "webhook not answered");
+                } else {
+                    tracing::warn!(%error, status = code, "webhook refused");
+                }
                 Answered::empty(status).response
             }
         }
@@ -114,7 +119,10 @@ impl<'a> Webhook<'a> {
                 return Ok(again(kept));
             }
             FirstTime::InProgress => {
-                self.verdict.get_or_init(|| Verdict::Repeated);
+                tracing::warn!(
+                    "a repeated request is not answered: its first time is not answered yet"
+                );
+                self.verdict.get_or_init(|| Verdict::Failed);
                 return Ok(Answered::empty(StatusCode::SERVICE_UNAVAILABLE));
             }
         };
@@ -331,17 +339,18 @@ impl<'a> Webhook<'a> {
     }
 }
 
-/// Tells the app what no callback told.
+/// Tells the app what no callback told, in the span of the call that it is about.
 pub(crate) fn tell(server: &Arc<Inner>, record: CallRecord, event: CallEvent) {
     let (provider, account) = (record.provider.clone(), record.account.clone());
     let context = EventContext::new(&provider, &account, Some(record), &event);
     let (handler, grace) = (Arc::clone(&server.handler), server.options.handler_grace);
-    server.tasks.spawn(async move {
+    let work = async move {
         let told = handler.on_event(context, event);
         if tokio::time::timeout(grace, told).await.is_err() {
             tracing::error!("the app did not come to an end with an event; it is dropped");
         }
-    });
+    };
+    server.tasks.spawn(work.in_current_span());
 }
 
 struct AbortOnDrop<T>(JoinHandle<T>);

@@ -2,6 +2,7 @@
 
 mod ending;
 mod placing;
+mod span;
 mod steering;
 mod tidying;
 
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 /// How a call is placed and steered.
 #[derive(Debug, Clone)]
@@ -178,7 +180,9 @@ impl Calls {
         let (record, carrier) = self.live(key, Operation::Record, OPERATION).await?;
         let call = carrier_call(&record, OPERATION)?;
         let links = self.links(&record.account, key);
-        carrier.start_recording(&call, &links).await
+        let span = self.span(&record, OPERATION);
+        let started = carrier.start_recording(&call, &links);
+        started.instrument(span).await
     }
 
     /// Stops a recording of a live call.
@@ -189,7 +193,9 @@ impl Calls {
         const OPERATION: &str = "stop recording";
         let (record, carrier) = self.live(key, Operation::Record, OPERATION).await?;
         let call = carrier_call(&record, OPERATION)?;
-        carrier.stop_recording(&call, recording).await
+        let span = self.span(&record, OPERATION);
+        let stopped = carrier.stop_recording(&call, recording);
+        stopped.instrument(span).await
     }
 
     /// Asks the carrier what became of a call.
@@ -201,7 +207,9 @@ impl Calls {
         let record = self.find(key).await?;
         let carrier = self.account(&record.account)?;
         require(&*carrier, Operation::FetchCall, OPERATION)?;
-        carrier.fetch_call(&carrier_call(&record, OPERATION)?).await
+        let call = carrier_call(&record, OPERATION)?;
+        let span = self.span(&record, OPERATION);
+        carrier.fetch_call(&call).instrument(span).await
     }
 
     /// Asks the carrier whether a call was placed of which nobody knows that: the calls between its parties since then. Take
@@ -215,9 +223,11 @@ impl Calls {
         call: &OutboundCall,
         since: SystemTime,
     ) -> Result<Vec<CallSnapshot>> {
+        const OPERATION: &str = "find call";
         let carrier = self.account(account)?;
-        require(&*carrier, Operation::FindPlaced, "find call")?;
-        carrier.find_placed(call, since).await
+        require(&*carrier, Operation::FindPlaced, OPERATION)?;
+        let span = self.span_of(carrier.provider(), account, None, None, OPERATION);
+        carrier.find_placed(call, since).instrument(span).await
     }
 
     /// Takes a call that was [found](Self::find_placed) for the one with that key, which can be steered from then on.
@@ -242,9 +252,11 @@ impl Calls {
         account: &AccountLabel,
         recording: &Recording,
     ) -> Result<RecordingAudio> {
+        const OPERATION: &str = "fetch recording";
         let carrier = self.account(account)?;
-        require(&*carrier, Operation::FetchRecording, "fetch recording")?;
-        carrier.fetch_recording(recording).await
+        require(&*carrier, Operation::FetchRecording, OPERATION)?;
+        let span = self.span_of(carrier.provider(), account, None, None, OPERATION);
+        carrier.fetch_recording(recording).instrument(span).await
     }
 
     /// The call with that key.

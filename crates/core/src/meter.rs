@@ -79,6 +79,9 @@ metrics! {
     REST_TIME = Histogram "telephony_rest_seconds" ["provider", "operation"] "how long a carrier took to answer";
 }
 
+#[cfg(feature = "metrics")]
+const UNKNOWN: &str = "unknown";
+
 /// Tells the recorder what each metric means. Once, after it was put in place.
 pub fn describe() {
     #[cfg(feature = "metrics")]
@@ -107,6 +110,8 @@ pub enum Verdict {
     Malformed,
     /// It was too much: limits are reached.
     Limited,
+    /// This node shuts down and takes nothing new.
+    TurnedAway,
     /// We failed.
     Failed,
 }
@@ -130,6 +135,7 @@ impl Verdict {
             Self::Refused => "refused",
             Self::Malformed => "malformed",
             Self::Limited => "limited",
+            Self::TurnedAway => "turned-away",
             Self::Failed => "failed",
         }
     }
@@ -160,6 +166,19 @@ pub fn webhook(provider: &ProviderName, kind: WebhookKind, verdict: Verdict, too
     }
     #[cfg(not(feature = "metrics"))]
     let _ = (provider, kind, verdict, took);
+}
+
+/// A request was answered before it was verified. Whoever sent it may have taken his time, so that only how many came is
+/// counted; what it was for is `unknown` where that would be the sender's own words.
+pub fn unread(provider: Option<&ProviderName>, kind: Option<WebhookKind>, verdict: Verdict) {
+    #[cfg(feature = "metrics")]
+    {
+        let provider = provider.map_or(UNKNOWN, ProviderName::as_str).to_owned();
+        let kind = kind.map_or(UNKNOWN, WebhookKind::as_str);
+        metrics::counter!(names::WEBHOOKS, "provider" => provider, "kind" => kind, "verdict" => verdict.as_str()).increment(1);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (provider, kind, verdict);
 }
 
 /// A call was opened: it came in or is being placed.

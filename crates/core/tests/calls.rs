@@ -3,14 +3,18 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use support::steered::{able, calls, live, outbound, place};
+use support::away::Away;
+use support::steered::{able, calls, calls_in, live, outbound, place};
 use support::{account, call_id, claim, secs};
 use telephony_core::{
     AfterStream, Answer, CallKey, CallStatus, Calls, Capabilities, Direction, Dtmf, EndReason,
-    Error, ErrorKind, Handover, HangUpBy, MediaGrant, MediaToken, OsRandom, Party, Retry, Stream,
-    metadata,
+    Error, ErrorKind, Handover, HangUpBy, MediaGrant, MediaToken, Operation, OsRandom, Party,
+    Retry, Stream, metadata,
 };
+use tokio::time::Instant;
 
 async fn next(calls: &Calls, key: &CallKey) -> Option<Answer> {
     calls.store().take_next(key, "later").await.unwrap()
@@ -328,4 +332,33 @@ async fn a_store_that_has_forgotten_the_call_does_not_keep_it_up() {
     calls.stream_is_over(stream, EndReason::App);
     tokio::time::sleep(secs(60)).await;
     assert_eq!(carrier.asked(), ["hang up CA2 at -"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_waited_for_once_before_a_call_is_hung_up() {
+    for (reason, looks) in [
+        (EndReason::App, 20),
+        // The carrier was asked in between, and the store may be back.
+        (EndReason::SocketClosed, 21),
+    ] {
+        let store = Arc::new(Away::default());
+        let capabilities = able().with_operations([Operation::HangUp, Operation::FetchCall]);
+        let (calls, carrier) = calls_in(store.clone(), capabilities, Duration::ZERO);
+        let (_, stream, _) = live(&calls, AfterStream::HangUp).await;
+        store.is_away.store(true, Ordering::SeqCst);
+        let began = Instant::now();
+        calls.stream_is_over(stream, reason.clone());
+        while !carrier
+            .asked()
+            .iter()
+            .any(|asked| asked.starts_with("hang up"))
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let took = began.elapsed();
+        // `closing_grace`, and 19 pauses of 250 ms.
+        assert!(took >= secs(9) && took <= secs(10), "{reason:?}: {took:?}");
+        // One is that the call's end could not be waited for, one that it could not be noted.
+        assert_eq!(store.missed.load(Ordering::SeqCst) - 2, looks, "{reason:?}");
+    }
 }

@@ -228,6 +228,26 @@ async fn a_hang_up_that_failed_for_long_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_carrier_that_never_answers_a_hang_up_is_asked_four_times_in_75_seconds() {
+    let (store, _clock) = store();
+    let capabilities = able().with_hang_up(HangUpBy::Rest);
+    let (calls, carrier) = calls_in(Arc::new(store), capabilities, secs(3_600));
+    let (key, stream, token) = live(&calls, AfterStream::HangUp).await;
+    end_stream(&calls, &stream, &token).await;
+    let began = Instant::now();
+    calls.stream_is_over(stream, EndReason::App);
+    for (until, attempts) in [(9, 1), (16, 2), (36, 3), (66, 4), (74, 4)] {
+        tokio::time::sleep_until(began + secs(until)).await;
+        assert_eq!(carrier.asked().len(), attempts, "after {until} s");
+    }
+    // What is left to do is left to whoever looks after the calls.
+    calls.drain();
+    timeout(secs(2), calls.settle()).await.unwrap();
+    assert_eq!(carrier.asked().len(), 4);
+    assert_eq!(calls.find(&key).await.unwrap().ended, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_is_hung_up_also_if_its_node_is_lost_right_after_the_stream() {
     let (calls, carrier, clock) = whole();
     let (key, stream, token) = live(&calls, AfterStream::HangUp).await;

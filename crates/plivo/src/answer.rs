@@ -12,7 +12,7 @@
 //! | reject | `<Hangup reason>`, alone, before the call is answered |
 //! | redirect | `<Redirect>` |
 
-mod elements;
+pub(crate) mod elements;
 
 use crate::{NAME, party};
 use std::time::Duration;

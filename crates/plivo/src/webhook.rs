@@ -7,7 +7,7 @@ pub(crate) mod fields;
 use crate::config::PlivoConfig;
 use crate::{NAME, answer, party, signature};
 use callback::Callback;
-use fields::Fields;
+use fields::{Fields, START};
 use http::StatusCode;
 use telephony_core::{
     Answer, Answered, Authenticated, CallEvent, CallId, CallLinks, Direction, Error, IncomingCall,
@@ -27,8 +27,8 @@ pub(crate) fn authenticate(
     })
 }
 
-/// What happens once in a call or a stream is told once (Plivo docs: the keys by which repeats are known). The nonce is no
-/// key: nobody says whether a repeat has the same.
+/// What happens once in a call or a stream is told once (Plivo docs: the keys by which repeats are known), and a call begins
+/// once. The nonce is no key: nobody says whether a repeat has the same.
 fn replay_key(request: &WebhookRequest) -> Option<String> {
     if request.kind == WebhookKind::MediaUpgrade {
         return None;
@@ -45,8 +45,26 @@ fn replay_key(request: &WebhookRequest) -> Option<String> {
                 fields.get("Timestamp")?
             ))
         }
+        Callback::Plain if is_the_first_question(request.kind, &fields) => {
+            let status = fields.get("CallStatus").unwrap_or_default();
+            Some(format!("{call}/{event}/{}/{status}", request.kind.as_str()))
+        }
         _ => None,
     }
+}
+
+/// Whether this asks what a call is to do that has just come in or was just answered. Plivo asks again if no answer comes
+/// (docs: after 2 s without a connection or 40 s without an answer, once), and a second answer would make the first one's
+/// media token void. What a redirect or a transfer asks is always a new question: it says so in `Event` (docs), and comes to
+/// a URL of ours that no call begins with, should it say something else.
+fn is_the_first_question(kind: WebhookKind, fields: &Fields) -> bool {
+    let event = fields.get("Event").unwrap_or_default();
+    let is_where_calls_begin = match kind {
+        WebhookKind::IncomingCall => fields.after().is_none(),
+        WebhookKind::NextStep => fields.after() == Some(START),
+        _ => false,
+    };
+    is_where_calls_begin && event.eq_ignore_ascii_case("StartApp")
 }
 
 /// Reads a call that comes in.

@@ -59,7 +59,7 @@ async fn a_call_is_placed_and_asks_what_to_do() {
     assert_eq!(placed.handover, Handover::Asks);
     let body = json!({
         "from": "14155550100", "to": "14155550199",
-        "answer_url": ANSWER, "answer_method": "POST",
+        "answer_url": format!("{ANSWER}?after=start"), "answer_method": "POST",
         "hangup_url": STATUS, "hangup_method": "POST",
         "ring_url": STATUS, "ring_method": "POST",
     });
@@ -84,7 +84,8 @@ async fn what_a_call_can_be_given() {
     with_http(&http).make_call(&call, &links()).await.unwrap();
     let (_, body) = asked(&http).remove(0);
     let query = "?order=a%20b%261";
-    assert_eq!(body["answer_url"], format!("{ANSWER}{query}"));
+    let start = format!("{ANSWER}?after=start&order=a%20b%261");
+    assert_eq!(body["answer_url"], start);
     assert_eq!(body["hangup_url"], format!("{STATUS}{query}"));
     assert_eq!(body.get("ring_url"), None);
     assert_eq!(

@@ -19,6 +19,8 @@ impl Webhook<'_> {
     /// Opens a new call, if this node and the account may have one more.
     pub(super) async fn admit(&self, request: &Verified, call: &IncomingCall) -> Result<Admitted> {
         if self.server.calls.is_draining() {
+            tracing::warn!("the call is turned away: this node shuts down");
+            self.verdict.get_or_init(|| Verdict::TurnedAway);
             let elsewhere = Answered::empty(StatusCode::SERVICE_UNAVAILABLE);
             return Ok(Admitted::Refused(elsewhere));
         }

@@ -1,6 +1,6 @@
 //! How calls end: with their streams, and when nobody says so.
 
-use super::tidying::ask;
+use super::tidying::{ask, in_time};
 use super::{Calls, carrier_call, log};
 use crate::{
     AfterStream, CallEvent, CallEventKind, CallKey, CallRecord, CallStatus, ClaimedStream,
@@ -25,6 +25,13 @@ const HANG_UP_PAUSES: [Duration; 3] = [
 ];
 /// The same while we shut down.
 const DRAINING_PAUSE: Duration = Duration::from_secs(1);
+
+/// A call that nothing keeps up any more.
+struct LeftBehind {
+    call: CallRecord,
+    /// Whether the store said so.
+    is_known: bool,
+}
 
 impl Calls {
     /// Takes over a status that the carrier reports. For servers.
@@ -112,21 +119,22 @@ impl Calls {
         {
             return Ok(());
         }
-        let Some(mut record) = self.left_behind(stream).await else {
+        let Some(mut left) = self.left_behind(stream, STORE_ATTEMPTS).await else {
             return Ok(());
         };
         // Most sockets that close without a word do so because the call is over: what it ended with is found out by `tidy`.
         if !reason.is_ours() {
-            if self.is_known_over(&record, &*carrier).await {
+            if self.is_known_over(&left.call, &*carrier).await {
                 return Ok(());
             }
-            // The carrier may have taken its time.
-            match self.left_behind(stream).await {
-                Some(now) => record = now,
+            // The carrier may have taken its time. A store that was away then is not waited for twice.
+            let attempts = if left.is_known { STORE_ATTEMPTS } else { 1 };
+            match self.left_behind(stream, attempts).await {
+                Some(now) => left = now,
                 None => return Ok(()),
             }
         }
-        self.end_persistently(&record, carrier, reason).await
+        self.end_persistently(&left.call, carrier, reason).await
     }
 
     /// Whether the carrier says so, if it can.
@@ -139,14 +147,19 @@ impl Calls {
         status.is_some_and(CallStatus::is_terminal)
     }
 
-    /// The call, if nothing but the stream that is over kept it up.
-    async fn left_behind(&self, stream: &ClaimedStream) -> Option<CallRecord> {
+    /// The call, if nothing but the stream that is over kept it up. The store is asked so often if it fails; more often once
+    /// it has said that there is something to wait for.
+    async fn left_behind(&self, stream: &ClaimedStream, mut attempts: u32) -> Option<LeftBehind> {
         let deadline = Instant::now() + TRANSFER_DEADLINE;
         let (mut failures, mut is_moving) = (0, false);
+        // As it was when the stream began: that is enough to hang up.
+        let as_begun = |is_known| {
+            let call = stream.call.clone();
+            Some(LeftBehind { call, is_known })
+        };
         loop {
             match self.inner.store.find(&stream.call.key).await {
-                // As it was when the stream began: that is enough to hang up.
-                Ok(None) => return Some(stream.call.clone()),
+                Ok(None) => return as_begun(true),
                 Ok(Some(record))
                     if record.moved > stream.transfers
                         || record.live_streams > 0
@@ -155,19 +168,20 @@ impl Calls {
                     return None;
                 }
                 // What comes of a transfer that is under way is not known yet.
-                Ok(Some(record)) if !self.is_moving(&record) || Instant::now() >= deadline => {
-                    return Some(record);
+                Ok(Some(call)) if !self.is_moving(&call) || Instant::now() >= deadline => {
+                    let is_known = true;
+                    return Some(LeftBehind { call, is_known });
                 }
-                Ok(Some(_)) => (failures, is_moving) = (0, true),
+                Ok(Some(_)) => (failures, is_moving, attempts) = (0, true, STORE_ATTEMPTS),
                 Err(error) => {
                     failures += 1;
-                    if failures >= STORE_ATTEMPTS && is_moving {
+                    if failures >= attempts && is_moving {
                         tracing::error!(%error, call = %stream.call.key, "the call store does not answer: what came of a transfer is not known, and nothing is hung up");
                         return None;
                     }
-                    if failures >= STORE_ATTEMPTS {
+                    if failures >= attempts {
                         tracing::error!(%error, call = %stream.call.key, "the call store does not answer: the call is hung up as was planned");
-                        return Some(stream.call.clone());
+                        return as_begun(false);
                     }
                 }
             }
@@ -211,7 +225,7 @@ impl Calls {
         self.inner.tasks.spawn(end.in_current_span());
     }
 
-    /// Each attempt has the carrier's own repeats within it.
+    /// Each attempt has the carrier's own repeats within it, as far as there is time for them.
     async fn end_persistently(
         &self,
         record: &CallRecord,
@@ -220,7 +234,7 @@ impl Calls {
     ) -> Result<()> {
         for pause in HANG_UP_PAUSES {
             let ended = self.end_by_rest(record, &*carrier, reason.clone());
-            let Err(error) = ended.await else {
+            let Err(error) = in_time("hang up", ended).await else {
                 return Ok(());
             };
             if !may_pass(&error) {
@@ -238,7 +252,7 @@ impl Calls {
                 return Ok(());
             }
         }
-        self.end_by_rest(record, &*carrier, reason).await
+        in_time("hang up", self.end_by_rest(record, &*carrier, reason)).await
     }
 
     pub(super) async fn end_by_rest(

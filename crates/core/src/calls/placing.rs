@@ -7,7 +7,7 @@ use crate::{
     Retry, Telephony, meter,
 };
 use std::sync::Arc;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 const PLACE: &str = "place call";
 
@@ -30,28 +30,36 @@ impl Calls {
                 return Err(FailedCall::new(None, &unknown, &call, error));
             }
         };
+        let provider = carrier.provider();
+        let span = self.span_of(provider, account, call.key.as_ref(), None, PLACE);
         let (calls, what, by) = (self.clone(), call.clone(), Arc::clone(&carrier));
         // In a task of its own: whoever drops the future must not lose the carrier's answer.
         let placing = async move { calls.place_at(&*by, &what).await };
-        match self.inner.tasks.spawn(placing.in_current_span()).await {
+        let placing = placing.instrument(span.clone());
+        match self.inner.tasks.spawn(placing).await {
             Ok(Ok(placed)) => {
-                tracing::info!(call = %placed.key, report = ?placed.report, "call placed");
+                span.in_scope(
+                    || tracing::info!(call = %placed.key, report = ?placed.report, "call placed"),
+                );
                 Ok(placed)
             }
             Ok(Err((key, error))) => {
-                let failed = FailedCall::new(key, carrier.provider(), &call, error);
-                tracing::warn!(error = %failed, report = ?failed.report, "call not placed");
+                let failed = FailedCall::new(key, provider, &call, error);
+                span.in_scope(
+                    || tracing::warn!(error = %failed, report = ?failed.report, "call not placed"),
+                );
                 Err(failed)
             }
             Err(_) => {
                 let detail = "the task that placed the call did not come to an end";
                 let error = Error::new(ErrorKind::Internal, PLACE, detail)
                     .with_retry(Retry::OutcomeUnknown);
-                Err(FailedCall::new(None, carrier.provider(), &call, error))
+                Err(FailedCall::new(None, provider, &call, error))
             }
         }
     }
 
+    /// In the span of the call, which gets to know here what is not known before.
     async fn place_at(
         &self,
         carrier: &dyn Telephony,
@@ -63,6 +71,7 @@ impl Calls {
             .map_err(|error| (None, steering::not_asked(error)))?;
         match self.ask_to_place(carrier, call, &key).await {
             Ok(placed) => {
+                Span::current().record("call_id", tracing::field::display(placed.id()));
                 self.note_placed(&placed, planned).await;
                 Ok(placed)
             }
@@ -88,7 +97,11 @@ impl Calls {
         require(carrier, Operation::MakeCall, PLACE)?;
         let key = match &call.key {
             Some(key) => key.clone(),
-            None => CallKey::random(&*self.inner.ports.random)?,
+            None => {
+                let key = CallKey::random(&*self.inner.ports.random)?;
+                Span::current().record("call", tracing::field::display(&key));
+                key
+            }
         };
         let planned = self.plan(carrier, call, &key)?;
         let new = NewCall::new(

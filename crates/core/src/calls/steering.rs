@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+const HANG_UP: &str = "hang up";
 const TRANSFER: &str = "transfer call";
 const SEND_DTMF: &str = "send DTMF";
 /// The first and the longest pause until it is noted again what came of a transfer.
@@ -28,6 +29,13 @@ impl Change {
     fn answer(&self) -> &Answer {
         match self {
             Self::Answer(answer) | Self::Keys(_, answer) => answer,
+        }
+    }
+
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::Answer(_) => TRANSFER,
+            Self::Keys(..) => SEND_DTMF,
         }
     }
 }
@@ -49,23 +57,30 @@ impl Calls {
     /// open; [`ErrorKind::NotFound`], also, with [`Retry::Safe`], if it is an inbound call of which the carrier has not told
     /// the id yet.
     pub async fn hang_up(&self, key: &CallKey) -> Result<()> {
-        const OPERATION: &str = "hang up";
         let record = self.find(key).await?;
         if record.status.is_terminal() {
             return Ok(());
         }
         let carrier = self.account(&record.account)?;
+        let span = self.span(&record, HANG_UP);
+        self.hang_up_now(&record, &*carrier).instrument(span).await
+    }
+
+    async fn hang_up_now(&self, record: &CallRecord, carrier: &dyn Telephony) -> Result<()> {
         if carrier.capabilities().supports(Operation::HangUp) {
             if record.call_id.is_none() && record.direction == Direction::Outbound {
-                return self.give_up_placing(&record).await;
+                return self.give_up_placing(record).await;
             }
-            return self.end_by_rest(&record, &*carrier, EndReason::App).await;
+            return self.end_by_rest(record, carrier, EndReason::App).await;
         }
         if record.live_streams == 0 {
             let detail = "this carrier has no request that ends a call, and there is no open stream to close";
-            return Err(Error::unsupported(OPERATION, detail).with_provider(carrier.provider()));
+            return Err(Error::unsupported(HANG_UP, detail).with_provider(carrier.provider()));
         }
-        let stopped = self.inner.store.stop_streams(key, EndReason::App, None);
+        let stopped = self
+            .inner
+            .store
+            .stop_streams(&record.key, EndReason::App, None);
         stopped.await.map(drop)
     }
 
@@ -109,7 +124,9 @@ impl Calls {
         let call = carrier_call(&record, SEND_DTMF)?;
         if carrier.capabilities().dtmf_out != DtmfOut::InPlace {
             let links = self.links(&record.account, key);
-            return carrier.send_dtmf(&call, keys, &links).await;
+            let span = self.span(&record, SEND_DTMF);
+            let sent = carrier.send_dtmf(&call, keys, &links);
+            return sent.instrument(span).await;
         }
         let Some(then) = keys.next().cloned() else {
             let detail = "sending keys ends what the call is doing, a stream too: say with `Dtmf::then` what comes after";
@@ -128,8 +145,9 @@ impl Calls {
     /// In a task of its own: whoever drops the future must not leave it unknown what came of it.
     async fn move_to(&self, moving: Moving) -> Result<()> {
         let calls = self.clone();
+        let span = self.span(&moving.record, moving.change.operation());
         let work = async move { calls.move_now(&moving).await };
-        let task = self.inner.tasks.spawn(work.in_current_span());
+        let task = self.inner.tasks.spawn(work.instrument(span));
         task.await.unwrap_or_else(|_| {
             let detail = "the task that transferred the call did not come to an end";
             Err(Error::new(ErrorKind::Internal, TRANSFER, detail).with_retry(Retry::OutcomeUnknown))

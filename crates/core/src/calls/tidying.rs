@@ -2,8 +2,9 @@
 
 use super::Calls;
 use crate::{
-    CallEvent, CallEventKind, CallRecord, CallSnapshot, CallStatus, CarrierCall, EndReason, Error,
-    ErrorKind, HangUpBy, Operation, Parameters, Result, StatusReport, Telephony, Transition, meter,
+    CallEvent, CallEventKind, CallRecord, CallSnapshot, CallStatus, CarrierCall, ClaimedStream,
+    EndReason, Error, ErrorKind, HangUpBy, Operation, Parameters, Result, StatusReport, Telephony,
+    Transition, meter,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tracing::Instrument as _;
 #[cfg(doc)]
 use crate::CallStore;
 
+const LOOK_AFTER: &str = "look after";
 /// How many calls of a kind are taken from the store at once.
 const AT_ONCE: usize = 100;
 /// About how many calls carriers are asked at once.
@@ -26,7 +28,8 @@ const GONE_AFTER: Duration = Duration::from_secs(300);
 /// What only the library found out, for the app.
 type News = (CallRecord, CallEvent);
 
-type Tell = Arc<dyn Fn(CallRecord, CallEvent) + Send + Sync>;
+type TellOne = dyn Fn(CallRecord, CallEvent) + Send + Sync;
+type Tell = Arc<TellOne>;
 
 impl Calls {
     /// Does what has to be done every few seconds, on every node: forgets what is over, hangs up what a lost node left
@@ -66,21 +69,24 @@ impl Calls {
             if stream.call.planned_end.is_none() && self.ends_with(&stream, &EndReason::NodeLost) {
                 continue;
             }
-            tracing::warn!(call = %stream.call.key, account = %stream.call.account, "the node that held the stream is gone");
-            if let Some((record, event)) = self.stream_is_over(stream, EndReason::NodeLost) {
-                tell(record, event);
-            }
+            let span = self.span(&stream.call, LOOK_AFTER);
+            span.in_scope(|| self.is_orphaned(stream, &*tell));
         }
         for record in found.never_started {
-            tracing::warn!(call = %record.key, account = %record.account, status = %record.status, "the call never started: it is given up");
-            meter::call_ended(&record, &EndReason::NeverStarted);
-            let (record, event) = given_up(record, EndReason::NeverStarted);
-            tell(record, event);
+            let span = self.span(&record, LOOK_AFTER);
+            span.in_scope(|| never_started(record, &*tell));
         }
         for record in found.silent {
             self.look_after_soon(record, Arc::clone(&tell));
         }
         Ok(is_full)
+    }
+
+    fn is_orphaned(&self, stream: ClaimedStream, tell: &TellOne) {
+        tracing::warn!(call = %stream.call.key, account = %stream.call.account, "the node that held the stream is gone");
+        if let Some((record, event)) = self.stream_is_over(stream, EndReason::NodeLost) {
+            tell(record, event);
+        }
     }
 
     /// About how many more calls may be asked about now. If none, waits a moment for one.
@@ -93,14 +99,7 @@ impl Calls {
     }
 
     fn look_after_soon(&self, record: CallRecord, tell: Tell) {
-        let span = tracing::info_span!(
-            "silent call",
-            provider = %record.provider,
-            account = %record.account,
-            call = %record.key,
-            call_id = record.call_id.as_ref().map(tracing::field::display),
-            node = %self.inner.store.node(),
-        );
+        let span = self.span(&record, LOOK_AFTER);
         let calls = self.clone();
         let look = async move {
             // It is never closed.
@@ -159,8 +158,7 @@ impl Calls {
             _ => return Ok(()),
         };
         let ended = self.end_by_rest(&record, carrier, reason.clone());
-        let ended = tokio::time::timeout(ASK_DEADLINE, ended).await;
-        if let Err(error) = ended.unwrap_or_else(|_| Err(late("hang up"))) {
+        if let Err(error) = in_time("hang up", ended).await {
             tracing::warn!(%error, call = %record.key, "the call could not be hung up; it is tried again");
         }
         Ok(())
@@ -210,6 +208,13 @@ impl Calls {
     }
 }
 
+fn never_started(record: CallRecord, tell: &TellOne) {
+    tracing::warn!(call = %record.key, account = %record.account, status = %record.status, "the call never started: it is given up");
+    meter::call_ended(&record, &EndReason::NeverStarted);
+    let (record, event) = given_up(record, EndReason::NeverStarted);
+    tell(record, event);
+}
+
 fn given_up(mut record: CallRecord, reason: EndReason) -> News {
     record.ended.get_or_insert_with(|| reason.clone());
     let event = CallEvent::new(CallEventKind::GivenUp(reason), record.call_id.clone());
@@ -224,11 +229,18 @@ pub(super) async fn ask(
     if !carrier.capabilities().supports(Operation::FetchCall) {
         return Ok(None);
     }
-    let told = tokio::time::timeout(ASK_DEADLINE, carrier.fetch_call(call)).await;
-    told.map_err(|_| late("fetch call"))?.map(Some)
+    let told = in_time("fetch call", carrier.fetch_call(call)).await;
+    told.map(Some)
 }
 
-fn late(operation: &'static str) -> Error {
-    let detail = "the carrier takes too long";
-    Error::new(ErrorKind::Timeout, operation, detail)
+/// What the carrier says, if it does not take too long.
+pub(super) async fn in_time<T>(
+    operation: &'static str,
+    asked: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let told = tokio::time::timeout(ASK_DEADLINE, asked).await;
+    told.unwrap_or_else(|_| {
+        let detail = "the carrier takes too long";
+        Err(Error::new(ErrorKind::Timeout, operation, detail))
+    })
 }

@@ -2,6 +2,7 @@
 //! memory and a carrier that can do nothing but open.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod away;
 pub(crate) mod bench;
 pub(crate) mod carrier;
 pub(crate) mod socket;

@@ -217,7 +217,7 @@ fn action(links: &CallLinks, after: &str) -> Vec<Attribute<'static>> {
     ]
 }
 
-fn asking(links: &CallLinks, after: &str) -> String {
+pub(crate) fn asking(links: &CallLinks, after: &str) -> String {
     format!("{}?{AFTER}={after}", links.answer_url())
 }
 

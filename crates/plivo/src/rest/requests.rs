@@ -1,8 +1,9 @@
 //! Requests about one account.
 
 use super::{Among, PlivoCallOptions, RestOperation};
+use crate::answer::elements::asking;
 use crate::answer::{self, whole_seconds};
-use crate::webhook::fields::AFTER;
+use crate::webhook::fields::{AFTER, START};
 use crate::{NAME, PROVIDER, PlivoConfig, party};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -45,7 +46,7 @@ impl<'a> Requests<'a> {
     ///
     /// | the call | Plivo |
     /// |---|---|
-    /// | `answer` | `answer_url` with our answer URL: Plivo asks there when somebody has answered |
+    /// | `answer` | `answer_url` with our answer URL and `after=start`: Plivo asks there when somebody has answered |
     /// | `ring_timeout` (1 s or more), `max_duration` (1 s to 24 h) | `ring_timeout`, `time_limit`, in whole seconds |
     /// | `machine_detection`: `Wait` | `machine_detection=true`: the verdict comes with the question (not certain) |
     /// | `machine_detection`: `Report` | the same with our events URL as `machine_detection_url` |
@@ -70,7 +71,7 @@ impl<'a> Requests<'a> {
         let mut body = json!({
             "from": party::written(&call.from, operation.name())?,
             "to": party::written(&call.to, operation.name())?,
-            "answer_url": with(links.answer_url()),
+            "answer_url": with(asking(links, START)),
             "answer_method": "POST",
             "hangup_url": with(links.status_url()),
             "hangup_method": "POST",
@@ -227,8 +228,8 @@ impl<'a> Requests<'a> {
 
 /// The signature covers the decoded query, so it does not matter how it is written.
 fn with_parameters(mut url: String, parameters: &BTreeMap<String, String>) -> String {
-    for (at, (name, value)) in parameters.iter().enumerate() {
-        url.push(if at == 0 { '?' } else { '&' });
+    for (name, value) in parameters {
+        url.push(if url.contains('?') { '&' } else { '?' });
         url.extend(utf8_percent_encode(name, ESCAPED));
         url.push('=');
         url.extend(utf8_percent_encode(value, ESCAPED));

@@ -5,6 +5,8 @@ use telephony_core::{Parameters, WebhookRequest};
 
 /// The name of the query parameter by which we tell our own URLs apart. The query is signed with the URL.
 pub(crate) const AFTER: &str = "after";
+/// What it is in the URL at which a call that we placed begins.
+pub(crate) const START: &str = "start";
 
 /// What a request says.
 #[derive(Debug, Clone, Default)]
