@@ -12,7 +12,11 @@ use telephony::{
     Answer, BoxError, CallHandler, IncomingCall, MemoryStore, MemoryStoreOptions, ServerOptions,
     SystemClock,
 };
-use telephony_core::{AccountLabel, FirstTime, RequestName};
+use telephony_core::media::{MediaCodec, StreamTicket};
+use telephony_core::{
+    AccountLabel, Answered, Authenticated, CallEvent, CallId, CallLinks, Capabilities, FirstTime,
+    ProviderName, RequestName, Telephony, Verified, WebhookRequest,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -242,4 +246,81 @@ async fn a_store_that_fails_is_no_wrong_secret() {
     assert_eq!(reply.status, 403);
     let words = ["WARN", "webhook refused", "status=403"];
     seen.is("twilio incoming-call refused", &words);
+}
+
+/// A carrier's crate with a fault: it panics when it is asked whether a request is its carrier's.
+#[derive(Debug)]
+struct Broken(ProviderName, AccountLabel);
+
+impl Telephony for Broken {
+    fn provider(&self) -> &ProviderName {
+        &self.0
+    }
+
+    fn account(&self) -> &AccountLabel {
+        &self.1
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+    }
+
+    fn authenticate(&self, _: &WebhookRequest) -> telephony::Result<Authenticated> {
+        panic!("as a fault does")
+    }
+
+    fn accept_call(&self, _: &Verified) -> telephony::Result<IncomingCall> {
+        unreachable!("nothing is verified")
+    }
+
+    fn incoming_call(
+        &self,
+        _: &IncomingCall,
+        _: &Answer,
+        _: &CallLinks,
+    ) -> telephony::Result<Answered> {
+        unreachable!("nothing is verified")
+    }
+
+    fn status_callback(&self, _: &Verified) -> telephony::Result<Vec<CallEvent>> {
+        unreachable!("nothing is verified")
+    }
+
+    fn catch_all_status_callback(
+        &self,
+        _: &Verified,
+    ) -> telephony::Result<(Option<CallId>, Vec<CallEvent>)> {
+        unreachable!("nothing is verified")
+    }
+
+    fn reply(
+        &self,
+        _: &Verified,
+        _: Option<&Answer>,
+        _: &CallLinks,
+    ) -> telephony::Result<Answered> {
+        unreachable!("nothing is verified")
+    }
+
+    fn media_codec(&self, _: &StreamTicket) -> telephony::Result<Box<dyn MediaCodec>> {
+        unreachable!("nothing is verified")
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_a_carriers_crate_is_seen() {
+    let seen = Seen::new();
+    let house = start_with(App, ServerOptions::default()).await;
+    let (name, label) = (
+        ProviderName::from_static("broken"),
+        AccountLabel::new("broken").unwrap(),
+    );
+    house.server.add_account(Arc::new(Broken(name, label)));
+    let url = format!("{}/broken/call", house.url);
+    assert_eq!(http("POST", &url, &[], "").await.status, 500);
+    let words = ["the work on a webhook panicked", "account=broken", "node="];
+    seen.is("broken incoming-call failed", &words);
+    // The others go on.
+    let url = format!("{}/twilio/call", house.url);
+    assert_eq!(http("POST", &url, &[], "").await.status, 403);
 }

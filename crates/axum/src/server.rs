@@ -314,11 +314,11 @@ impl CallServer {
             Err(status) => return unread::unreadable(&self.inner, &*carrier, kind, status),
         };
         // In a task of its own: a carrier that goes away must not leave it half done.
-        let inner = Arc::clone(&self.inner);
-        let work = async move { service::serve(&inner, carrier, request, key).await };
+        let (inner, by) = (Arc::clone(&self.inner), Arc::clone(&carrier));
+        let work = async move { service::serve(&inner, by, request, key).await };
         match self.inner.tasks.spawn(work).await {
             Ok(response) => response.map(Body::from),
-            Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
+            Err(_) => unread::panicked(&self.inner, &*carrier, kind),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is answered before it is verified: it leaves a line in the log and is counted, for a wrong URL in a carrier's console
+//! What is answered without having been served: it leaves a line in the log and is counted, for a wrong URL in a carrier's console
 //! looks like this, and so does a load balancer that does not ask who is ready.
 
 use crate::server::{Inner, empty};
@@ -43,6 +43,20 @@ pub(crate) fn unreadable(
     tracing::warn!(%provider, %account, kind = kind_word, %node, status = code, "the body of a webhook could not be read");
     meter::unread(Some(provider), Some(kind), Verdict::Malformed);
     empty(status)
+}
+
+/// A fault of the carrier's crate, or ours.
+pub(crate) fn panicked(
+    server: &Inner,
+    carrier: &dyn Telephony,
+    kind: WebhookKind,
+) -> Response<Body> {
+    let (provider, account) = (carrier.provider(), carrier.account());
+    let node = server.calls.store().node();
+    let kind_word = kind.as_str();
+    tracing::error!(%provider, %account, kind = kind_word, %node, "the work on a webhook panicked");
+    meter::unread(Some(provider), Some(kind), Verdict::Failed);
+    empty(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// A media socket that comes when all streams are being ended.

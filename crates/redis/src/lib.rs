@@ -69,8 +69,8 @@
 //! | `telephony:request:ACCOUNT:{HASH}` | a request and its answer | 20 s while it is worked on, then 10 min | 170, and the answer's body |
 //!
 //! A call with one stream and one kept answer takes 2.8 KB in all, with the answers to all its callbacks some 4 KB; 100,000
-//! calls, ended ones of the last 10 minutes included, 280 to 410 MB. A call costs 22 scripts from its webhook to its end, and
-//! 1.3 ms of one core of a small, busy machine with all that belongs to it, so that one Redis carries some hundred new calls a
+//! calls, ended ones of the last 10 minutes included, 280 to 410 MB. A call costs 23 scripts from its webhook to its end, and
+//! 1.5 ms of one core of a small, busy machine with all that belongs to it, so that one Redis carries some hundred new calls a
 //! second there; looking again ([`poll`](RedisOptions::poll)) costs one script for each live stream in 15 s.
 //!
 //! # Cluster
