@@ -9,7 +9,7 @@ mod tidying;
 use crate::{
     AccountLabel, AfterStream, Answer, CallKey, CallLinks, CallRecord, CallSnapshot, CallStore,
     CarrierCall, EndReason, Error, ErrorKind, MediaGrant, MediaToken, MemoryStore, Operation,
-    OutboundCall, Ports, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry, Step,
+    OutboundCall, Ports, PublicUrl, Recording, RecordingAudio, RecordingId, Result, Retry,
     Telephony,
 };
 use std::collections::HashMap;
@@ -336,31 +336,25 @@ impl Calls {
         self.mint(key, links, self.grant(answer)).await
     }
 
-    /// As [`links_for`](Self::links_for), and what was [offered](MediaGrant::beside) to the call before stays good: for an
-    /// answer that the carrier may still refuse, between [`CallStore::begin_transfer`] and
-    /// [`end_transfer`](Self::end_transfer).
+    /// As [`offer`](Self::offer), and what was [offered](MediaGrant::beside) to the call before stays good: for an answer that the
+    /// carrier may still refuse, between [`CallStore::begin_transfer`] and [`end_transfer`](Self::end_transfer).
     ///
     /// # Errors
     /// As [`CallStore::mint_token`].
-    pub async fn links_beside(
+    pub async fn offer_beside(
         &self,
-        account: &AccountLabel,
         key: &CallKey,
         answer: &Answer,
-    ) -> Result<CallLinks> {
-        let links = self.draft_links(account, key, answer)?;
-        self.mint(key, &links, self.grant(answer).beside()).await?;
-        Ok(links)
+        links: &CallLinks,
+    ) -> Result<()> {
+        self.mint(key, links, self.grant(answer).beside()).await
     }
 
     fn grant(&self, answer: &Answer) -> MediaGrant {
         let then = answer
             .stream_step()
             .map_or(AfterStream::Continue, |stream| stream.then);
-        let is_all = matches!(answer.steps(), [Step::Stream(_)]) && then == AfterStream::HangUp;
-        MediaGrant::new(self.inner.options.token_lifetime)
-            .then(then)
-            .is_all(is_all)
+        MediaGrant::new(self.inner.options.token_lifetime).then(then)
     }
 
     async fn mint(&self, key: &CallKey, links: &CallLinks, grant: MediaGrant) -> Result<()> {

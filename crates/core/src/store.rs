@@ -30,7 +30,7 @@
 //! # When nobody says that a call is over
 //! All times are in [`StorePolicy`]. A call that is not up yet, of which nothing was heard and for which no media socket
 //! came, is ended as [never started](EndReason::NeverStarted) after 10 minutes: every outbound one, and an inbound one that
-//! was offered a stream. So is a call that is up, if a stream is [all that it does](MediaGrant::is_all) and no socket came. A call without a live stream of which nothing was heard for a minute is [silent](Expired::silent):
+//! was offered a stream. A call without a live stream of which nothing was heard for a minute is [silent](Expired::silent):
 //! its last callback may be lost. Whatever else is forgotten after 5 hours without a sign.
 //!
 //! A call that our side ended, or whose stream ended it, is looked at sooner: after 10 s, and then less and less often, until

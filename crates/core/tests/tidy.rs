@@ -12,7 +12,7 @@ use support::{account, claim};
 use telephony_core::{
     AfterStream, Answer, CallEvent, CallEventKind, CallRecord, CallStatus, CallStore, Calls,
     ClaimedStream, EndReason, Error, ErrorKind, Handover, HangUpBy, MediaGrant, MediaToken, NodeId,
-    Operation, OsRandom, Ports, Step, Stream, TransferOutcome,
+    Operation, OsRandom, Ports, TransferOutcome,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -121,36 +121,6 @@ async fn a_call_that_never_started_is_told_and_hung_up() {
     clock.turn(secs(20));
     let news = tidy(&calls).await;
     assert_eq!(statuses(&news), [Some(CallStatus::Canceled)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_is_up_and_whose_only_stream_never_came_is_told_and_hung_up() {
-    let after_words = Answer::new([Step::Say("One moment".into()), Step::Stream(Stream::new())]);
-    for (answer, is_given_up) in [(Answer::stream(), true), (after_words, false)] {
-        let (store, clock) = store();
-        let capabilities =
-            able().with_operations([Operation::MakeCall, Operation::HangUp, Operation::FetchCall]);
-        let (calls, carrier) = calls_in(Arc::new(store), capabilities, Duration::ZERO);
-        *carrier.state.lock().unwrap() = CallStatus::InProgress;
-        let placed = place(&calls, "main", outbound(answer)).await.unwrap();
-        let up = calls.update_status(&placed.key, CallStatus::InProgress);
-        up.await.unwrap();
-        clock.turn(secs(600));
-        let news: Vec<_> = tidy(&calls)
-            .await
-            .into_iter()
-            .map(|(_, event)| event.kind)
-            .collect();
-        let wanted = is_given_up.then_some(CallEventKind::GivenUp(EndReason::NeverStarted));
-        assert_eq!(news, Vec::from_iter(wanted));
-        clock.turn(secs(20));
-        tidy(&calls).await;
-        let is_hung_up = carrier
-            .asked()
-            .iter()
-            .any(|asked| asked.starts_with("hang up"));
-        assert_eq!(is_hung_up, is_given_up);
-    }
 }
 
 #[tokio::test(start_paused = true)]

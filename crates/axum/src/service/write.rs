@@ -69,22 +69,24 @@ impl Webhook<'_> {
         key: &CallKey,
         answer: Answer,
     ) -> Result<Answered> {
-        let (calls, account) = (&self.server.calls, self.carrier.account());
+        let calls = &self.server.calls;
+        let links = calls.draft_links(self.carrier.account(), key, &answer)?;
+        let answered = match self.carrier.reply(request, Some(&answer), &links) {
+            Ok(answered) => answered,
+            // What was offered to the call before stays good.
+            Err(error) => {
+                tracing::error!(%error, "the app's answer cannot be given here");
+                return self.write_reply(request, key, None).await;
+            }
+        };
         let number = self.store().begin_transfer(key).await?;
-        let links = calls.links_beside(account, key, &answer).await;
-        let answered = links.and_then(|links| self.carrier.reply(request, Some(&answer), &links));
-        let outcome = match &answered {
-            Ok(_) => TransferOutcome::Taken,
+        let offered = calls.offer_beside(key, &answer, &links).await;
+        let outcome = match &offered {
+            Ok(()) => TransferOutcome::Taken,
             Err(_) => TransferOutcome::Refused,
         };
         calls.end_transfer(key, number, outcome).await;
-        match answered {
-            Err(error) => {
-                tracing::error!(%error, "the app's answer cannot be given here");
-                self.write_reply(request, key, None).await
-            }
-            answered => answered,
-        }
+        offered.map(|()| answered)
     }
 
     /// Writes what was decided before the carrier asked; [`None`] if it does not fit what asks, and then it is kept.

@@ -215,10 +215,10 @@ impl Calls {
 
     async fn ask_to_move(&self, moving: &Moving) -> Result<Handover> {
         let (record, answer) = (&moving.record, moving.change.answer());
-        let links = self
-            .links_beside(&record.account, &record.key, answer)
-            .await
-            .map_err(not_asked)?;
+        let key = &record.key;
+        let links = self.draft_links(&record.account, key, answer)?;
+        let offered = self.offer_beside(key, answer, &links).await;
+        offered.map_err(not_asked)?;
         match &moving.change {
             Change::Answer(answer) => self.ask_to_transfer(moving, answer, &links).await,
             Change::Keys(keys, _) => {

@@ -21,8 +21,9 @@ pub struct StorePolicy {
     /// a call after 4 unless they are told otherwise. One that our side ended is asked about for as long, if the carrier has
     /// not said that it is over.
     pub max_silence: Duration,
-    /// After how long without news a call has never started: one for which no media socket came and that is not up yet, if
-    /// it is outbound or was offered a stream; and one that is up, if a stream is [all that it does](super::MediaGrant::is_all). Default 10 minutes: no carrier lets it ring longer.
+    /// After how long without news a call has never started: one that is not up yet and for which no media socket came, if
+    /// it is outbound or was offered a stream. One that is up may be at what the carrier does instead, and is [asked
+    /// about](Self::silent_after) until [`max_silence`](Self::max_silence). Default 10 minutes: no carrier lets it ring longer.
     pub never_started: Duration,
     /// After how long without news of a call without live streams its carrier should be asked. Doubled each time that
     /// nothing new comes of it, up to 64 times as long. Default 60 s.

@@ -241,10 +241,6 @@ pub struct MediaGrant {
     pub then: AfterStream,
     /// Whether what an earlier answer offered stays good: it is not sure yet that the carrier takes this one.
     pub is_beside: bool,
-    /// Whether the call does nothing but this stream: if no socket comes, it has [never started](EndReason::NeverStarted),
-    /// also if it is up. That holds until [the carrier asks again](super::CallStore::take_next) or a [transfer
-    /// begins](super::CallStore::begin_transfer), and not for a grant that [stands beside another](Self::is_beside).
-    pub is_all: bool,
 }
 
 impl MediaGrant {
@@ -255,7 +251,6 @@ impl MediaGrant {
             lifetime,
             then: AfterStream::HangUp,
             is_beside: false,
-            is_all: false,
         }
     }
 
@@ -263,13 +258,6 @@ impl MediaGrant {
     #[must_use]
     pub fn beside(mut self) -> Self {
         self.is_beside = true;
-        self
-    }
-
-    /// Whether the call does nothing but this stream.
-    #[must_use]
-    pub fn is_all(mut self, is_all: bool) -> Self {
-        self.is_all = is_all;
         self
     }
 

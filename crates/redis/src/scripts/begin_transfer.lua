@@ -18,5 +18,4 @@ set(h, 'tr', whole(number))
 -- The newest first.
 set(h, 'tp', whole(number) .. ':' .. whole(now) .. open)
 set(h, 'tn', once)
-unset(h, 'al')
 return number

@@ -93,14 +93,9 @@ end
 
 -- When it is to be given up.
 local function limit(h)
-  local is_up, is_offered = tonumber(h.rk) >= 3, count(h, 'o') > 0
-  local should_start
-  if is_up then
-    should_start = is_offered and h.al
-  else
-    should_start = is_offered or h.dr == 'outbound'
-  end
-  if not h.cl and should_start then
+  local is_up = tonumber(h.rk) >= 3
+  local should_start = h.dr == 'outbound' or count(h, 'o') > 0
+  if not is_up and not h.cl and should_start then
     return tonumber(h.se) + math.min(never_started, max_silence)
   end
   return tonumber(h.se) + max_silence

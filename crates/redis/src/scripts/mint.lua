@@ -1,5 +1,5 @@
 -- ARGV 6: the token; 7: until when it is good, in ms from now; 8: what comes after; 9: how many are remembered;
--- 10: whether older ones stay good; 11: whether this stream is all that the call does.
+-- 10: whether older ones stay good.
 -- Gives the tokens that are void now.
 local h = load()
 if not h then
@@ -42,11 +42,6 @@ write_token(h, field, {
   state = 'o', expires = whole(now + tonumber(ARGV[7])), after = ARGV[8], transfers = h.tr or '0',
   minted = h.mn, node = '', taker = '', stop = '',
 })
-unset(h, 'al')
--- With older ones that stay good, it is not sure yet what the call does.
-if ARGV[11] == '1' and ARGV[10] ~= '1' then
-  set(h, 'al', '1')
-end
 touch(h)
 settle(h)
 return { 1, names }

@@ -4,8 +4,7 @@ if not h then
   return { 0, '' }
 end
 if not h.en then
-  -- The carrier asks: the call lives, and what it is to do is decided anew.
-  unset(h, 'al')
+  -- The carrier asks: the call lives.
   touch(h)
   settle(h)
 end

@@ -43,8 +43,7 @@ impl RedisStore {
             .arg(millis(grant.lifetime))
             .arg(after_to_text(grant.then))
             .arg(MAX_TOKENS)
-            .arg(u8::from(grant.is_beside))
-            .arg(u8::from(grant.is_all));
+            .arg(u8::from(grant.is_beside));
         let (code, mut void): (u8, Vec<String>) = self.ask(OPERATION, mint).await?;
         if code != 1 {
             void.push(token.as_str().to_owned());

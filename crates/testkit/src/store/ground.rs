@@ -6,8 +6,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use telephony_core::{
-    AccountLabel, CallId, CallKey, CallStatus, CallStore, Claim, Clock, Direction, EndReason,
-    ErrorKind, MediaGrant, MediaToken, NewCall, OsRandom, Party, ProviderName, StorePolicy,
+    AccountLabel, CallId, CallKey, CallStore, Claim, Clock, Direction, EndReason, ErrorKind,
+    MediaGrant, MediaToken, NewCall, OsRandom, Party, ProviderName, StorePolicy,
 };
 
 /// How long a signal may take from one node to another. Generous: the machine may be busy.
@@ -175,15 +175,6 @@ impl<'a> Ground<'a> {
         let grant = MediaGrant::new(Duration::from_secs(3_600));
         self.a.mint_token(key, &token, grant).await?;
         Ok(token)
-    }
-
-    /// A call that is up and does nothing but stream, and the token for it.
-    pub(super) async fn stream_is_all(&self, id: &str) -> Verdict<(CallKey, MediaToken)> {
-        let (key, token) = (self.call(id).await?, token()?);
-        let grant = MediaGrant::new(Duration::from_secs(3_600)).is_all(true);
-        self.a.mint_token(&key, &token, grant).await?;
-        self.a.update_status(&key, CallStatus::InProgress).await?;
-        Ok((key, token))
     }
 
     /// Waits for the end of a call in a task of its own, and gives that time to begin.

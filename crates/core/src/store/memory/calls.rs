@@ -44,8 +44,6 @@ struct Entry {
     asked: u32,
     /// A media socket came for it.
     was_claimed: bool,
-    /// It does nothing but the stream that was offered last.
-    is_all_stream: bool,
     /// Its media tokens, oldest first.
     tokens: Vec<MediaToken>,
     next: Next,
@@ -216,7 +214,6 @@ impl Calls {
             ask_at: now + options.policy.silent_pause(0),
             asked: 0,
             was_claimed: false,
-            is_all_stream: false,
             tokens: Vec::new(),
             next,
         };
@@ -285,8 +282,7 @@ impl Calls {
     ) -> Result<Option<Answer>> {
         let entry = self.entry(key, "take next answer")?;
         if entry.record.ended.is_none() {
-            // The carrier asks: the call lives, and what it is to do is decided anew.
-            entry.is_all_stream = false;
+            // The carrier asks: the call lives.
             entry.touch(now, policy);
         }
         let next = &mut entry.next;
@@ -302,9 +298,7 @@ impl Calls {
     }
 
     pub(super) fn begin_transfer(&mut self, key: &CallKey, now: SystemTime) -> Result<u32> {
-        let entry = self.entry(key, "begin transfer")?;
-        entry.is_all_stream = false;
-        let record = &mut entry.record;
+        let record = &mut self.entry(key, "begin transfer")?.record;
         record.transfers = record.transfers.saturating_add(1);
         record.open_transfers.insert(record.transfers, now);
         if record.open_transfers.len() > MAX_OPEN_TRANSFERS {

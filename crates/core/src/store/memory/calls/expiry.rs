@@ -90,12 +90,9 @@ impl Calls {
             return Some(Due::GiveUp);
         }
         let is_up = entry.record.status.rank() >= CallStatus::InProgress.rank();
-        let is_offered = states.clone().any(|state| *state == TokenState::Offered);
-        let should_start = match is_up {
-            true => is_offered && entry.is_all_stream,
-            false => is_offered || entry.record.direction == Direction::Outbound,
-        };
-        if age >= policy.never_started && !entry.was_claimed && should_start {
+        let should_start = entry.record.direction == Direction::Outbound
+            || states.clone().any(|state| *state == TokenState::Offered);
+        if age >= policy.never_started && !is_up && !entry.was_claimed && should_start {
             return Some(Due::GiveUp);
         }
         let is_quiet = !states.any(|state| matches!(state, TokenState::Claimed(..)));

@@ -45,8 +45,6 @@ impl Calls {
             tokens.remove(&old);
         }
         entry.tokens.push(token.clone());
-        // With older ones that stay good, it is not sure yet what the call does.
-        entry.is_all_stream = grant.is_all && !grant.is_beside;
         let minted = Token {
             key: key.clone(),
             expires: now.checked_add(grant.lifetime),
