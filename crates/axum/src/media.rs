@@ -195,7 +195,7 @@ impl Stream {
         let options = self.server.handler.stream_options(self.record(), options);
         let options = options.bounded();
         let goodbye = options.goodbye + options.write_deadline * 2;
-        let _expected = self.server.goodbyes.expect(goodbye);
+        let _expected = self.server.goodbyes.add(goodbye);
         let ticket = StreamTicket::new(self.record().clone(), ended).with_options(options);
         let live = async {
             match self.carrier.streamer(Box::new(socket), ticket).await {

@@ -61,7 +61,7 @@ pub(crate) struct Goodbyes(Arc<Mutex<BTreeMap<Duration, usize>>>);
 
 impl Goodbyes {
     /// A stream is up that may take that long, until what is given back is dropped.
-    pub(crate) fn expect(&self, goodbye: Duration) -> Goodbye {
+    pub(crate) fn add(&self, goodbye: Duration) -> Goodbye {
         self.change(goodbye, |streams| streams + 1);
         Goodbye {
             all: self.clone(),
@@ -122,7 +122,7 @@ mod tests {
     async fn shut_down(expected: &[Duration], takes: Duration) -> (bool, Duration) {
         let server = CallServer::new(PublicUrl::new("https://example.com").unwrap(), App);
         let goodbyes = &server.inner.goodbyes;
-        let _expected: Vec<_> = expected.iter().map(|one| goodbyes.expect(*one)).collect();
+        let _expected: Vec<_> = expected.iter().map(|one| goodbyes.add(*one)).collect();
         server.inner.streams.spawn(tokio::time::sleep(takes));
         let began = Instant::now();
         let is_over = server.shutdown(Duration::from_secs(2)).await;
@@ -150,7 +150,7 @@ mod tests {
         let inner = Arc::clone(&server.inner);
         server.inner.streams.spawn(async move {
             tokio::time::sleep(Duration::from_secs(20)).await;
-            let _expected = inner.goodbyes.expect(Duration::from_secs(60));
+            let _expected = inner.goodbyes.add(Duration::from_secs(60));
             tokio::time::sleep(Duration::from_secs(40)).await;
         });
         assert!(server.shutdown(Duration::ZERO).await);
@@ -160,8 +160,8 @@ mod tests {
     fn the_longest_of_the_live_ones_counts() {
         let (all, secs) = (Goodbyes::default(), Duration::from_secs);
         assert_eq!(all.longest(), Duration::ZERO);
-        let (short, long) = (all.expect(secs(20)), all.expect(secs(60)));
-        let again = all.expect(secs(60));
+        let (short, long) = (all.add(secs(20)), all.add(secs(60)));
+        let again = all.add(secs(60));
         assert_eq!(all.longest(), secs(60));
         drop(long);
         assert_eq!(all.longest(), secs(60), "there were two");

@@ -1,5 +1,6 @@
 //! How calls end: with their streams, and when nobody says so.
 
+use super::steering::HANG_UP;
 use super::tidying::{ask, in_time};
 use super::{Calls, carrier_call, log};
 use crate::{
@@ -234,7 +235,7 @@ impl Calls {
     ) -> Result<()> {
         for pause in HANG_UP_PAUSES {
             let ended = self.end_by_rest(record, &*carrier, reason.clone());
-            let Err(error) = in_time("hang up", ended).await else {
+            let Err(error) = in_time(HANG_UP, ended).await else {
                 return Ok(());
             };
             if !may_pass(&error) {
@@ -252,7 +253,7 @@ impl Calls {
                 return Ok(());
             }
         }
-        in_time("hang up", self.end_by_rest(record, &*carrier, reason)).await
+        in_time(HANG_UP, self.end_by_rest(record, &*carrier, reason)).await
     }
 
     pub(super) async fn end_by_rest(
@@ -261,7 +262,7 @@ impl Calls {
         carrier: &dyn Telephony,
         reason: EndReason,
     ) -> Result<()> {
-        let call = carrier_call(record, "hang up")?;
+        let call = carrier_call(record, HANG_UP)?;
         carrier.hang_up(&call).await?;
         // It is hung up, whatever the store says now. That it is over is to be said by the carrier; else it is asked.
         let noted = self.note_end(record, reason).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-const HANG_UP: &str = "hang up";
+pub(super) const HANG_UP: &str = "hang up";
 const TRANSFER: &str = "transfer call";
 const SEND_DTMF: &str = "send DTMF";
 /// The first and the longest pause until it is noted again what came of a transfer.

@@ -1,6 +1,7 @@
 //! What nobody says: calls that are looked after every few seconds.
 
 use super::Calls;
+use super::steering::HANG_UP;
 use crate::{
     CallEvent, CallEventKind, CallRecord, CallSnapshot, CallStatus, CarrierCall, ClaimedStream,
     EndReason, Error, ErrorKind, HangUpBy, Operation, Parameters, Result, StatusReport, Telephony,
@@ -70,11 +71,11 @@ impl Calls {
                 continue;
             }
             let span = self.span(&stream.call, LOOK_AFTER);
-            span.in_scope(|| self.is_orphaned(stream, &*tell));
+            span.in_scope(|| self.end_orphan(stream, &*tell));
         }
         for record in found.never_started {
             let span = self.span(&record, LOOK_AFTER);
-            span.in_scope(|| never_started(record, &*tell));
+            span.in_scope(|| tell_never_started(record, &*tell));
         }
         for record in found.silent {
             self.look_after_soon(record, Arc::clone(&tell));
@@ -82,7 +83,7 @@ impl Calls {
         Ok(is_full)
     }
 
-    fn is_orphaned(&self, stream: ClaimedStream, tell: &TellOne) {
+    fn end_orphan(&self, stream: ClaimedStream, tell: &TellOne) {
         tracing::warn!(call = %stream.call.key, account = %stream.call.account, "the node that held the stream is gone");
         if let Some((record, event)) = self.stream_is_over(stream, EndReason::NodeLost) {
             tell(record, event);
@@ -158,7 +159,7 @@ impl Calls {
             _ => return Ok(()),
         };
         let ended = self.end_by_rest(&record, carrier, reason.clone());
-        if let Err(error) = in_time("hang up", ended).await {
+        if let Err(error) = in_time(HANG_UP, ended).await {
             tracing::warn!(%error, call = %record.key, "the call could not be hung up; it is tried again");
         }
         Ok(())
@@ -208,7 +209,7 @@ impl Calls {
     }
 }
 
-fn never_started(record: CallRecord, tell: &TellOne) {
+fn tell_never_started(record: CallRecord, tell: &TellOne) {
     tracing::warn!(call = %record.key, account = %record.account, status = %record.status, "the call never started: it is given up");
     meter::call_ended(&record, &EndReason::NeverStarted);
     let (record, event) = given_up(record, EndReason::NeverStarted);

@@ -282,8 +282,8 @@ impl CallStore for MemoryStore {
                 match begun {
                     Begin::First(turn) => return FirstTime::Yes(turn),
                     Begin::Answered(answer) => return FirstTime::Answered(answer),
-                    // It changes when there is an answer, and goes away when there will be none.
-                    Begin::Busy(mut done) => drop(done.changed().await),
+                    // It goes away when there is an answer, or when there will be none.
+                    Begin::Busy(mut going_on) => drop(going_on.changed().await),
                 }
             }
         };

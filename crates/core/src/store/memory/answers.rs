@@ -36,9 +36,14 @@ enum Seen {
 #[derive(Debug)]
 struct Work {
     number: u64,
-    turn: Turn,
     until: SystemTime,
-    answer: watch::Sender<Option<KeptAnswer>>,
+    /// Goes away with it: repeats wait for that, and look again.
+    is_going_on: watch::Sender<()>,
+}
+
+/// The mark of the turn with that number.
+fn turn_of(number: u64) -> Turn {
+    Turn::new(number.to_string())
 }
 
 impl Seen {
@@ -54,7 +59,7 @@ impl Seen {
 pub(super) enum Begin {
     First(Turn),
     Answered(KeptAnswer),
-    Busy(watch::Receiver<Option<KeptAnswer>>),
+    Busy(watch::Receiver<()>),
 }
 
 impl Answers {
@@ -67,21 +72,19 @@ impl Answers {
         self.tidy(now);
         match self.seen.get(request) {
             Some(Seen::Kept { answer, .. }) => return Begin::Answered(answer.clone()),
-            Some(Seen::Working(work)) => return Begin::Busy(work.answer.subscribe()),
+            Some(Seen::Working(work)) => return Begin::Busy(work.is_going_on.subscribe()),
             None => {}
         }
         self.turns += 1;
-        let turn = Turn::new(self.turns.to_string());
         let work = Work {
             number: self.turns,
-            turn: turn.clone(),
             until: now + options.policy.answer_time,
-            answer: watch::Sender::new(None),
+            is_going_on: watch::Sender::default(),
         };
         self.seen.insert(request.clone(), Seen::Working(work));
         self.working.insert(self.turns, request.clone());
         self.make_room(options);
-        Begin::First(turn)
+        Begin::First(turn_of(self.turns))
     }
 
     pub(super) fn keep(
@@ -99,14 +102,13 @@ impl Answers {
             None => None,
         };
         let Some(answer) = answer else {
-            if work.is_some_and(|work| work.turn == *turn) {
+            if work.is_some_and(|work| turn_of(work.number) == *turn) {
                 self.remove(request);
             }
             return;
         };
         if let Some(work) = work {
             self.working.remove(&work.number);
-            work.answer.send_replace(Some(answer.clone()));
         }
         self.bytes += answer.body.len();
         let until = now + options.policy.keep_answers;
